@@ -1,0 +1,170 @@
+import { z } from 'zod';
+import { EVENT_NAMES } from '../model/event.ts';
+
+/**
+ * What the admin API says and takes, shared by server and client: HTTP with JSON on a unix socket.
+ *
+ *   GET  /v1/status                                   Status
+ *   GET  /v1/events?after=SEQ&follow=1                 application/x-ndjson, one TandemEvent a line
+ *   POST /v1/services/:service/backends/:backend/state  { state, persist? } -> BackendStatus
+ *   POST /v1/services/:service/backends/:backend/weight { weight, persist? } -> BackendStatus (weight null: as configured)
+ *   POST /v1/reload                                   ReloadResult
+ *   POST /v1/failover/command                         { command, group? } -> CommandResult
+ *   POST /v1/failover/restart-agent                   CommandResult
+ *   GET  /metrics, GET /healthz                       also on [metrics] listen
+ *
+ * Errors are { error: { code, message, hint? } } with a 4xx or 5xx status.
+ */
+
+export const healthState = z.enum(['up', 'down', 'checking', 'unchecked']);
+export const adminState = z.enum(['ready', 'draining', 'maintenance']);
+
+export const backendStatus = z.object({
+  id: z.string(),
+  address: z.string(),
+  health: healthState,
+  admin: adminState,
+  /** Taking new clients now? */
+  eligible: z.boolean(),
+  ejected: z.boolean(),
+  backup: z.boolean(),
+  /** Configured or set at run time. */
+  weight: z.number(),
+  /** After slow start. */
+  effectiveWeight: z.number(),
+  connections: z.number(),
+  maxConnections: z.number().nullable(),
+  connects: z.number(),
+  connectErrors: z.number(),
+  bytesIn: z.number(),
+  bytesOut: z.number(),
+  /** The last probe's outcome in words ("HTTP 503", "timed out after 1s"); null when unchecked. */
+  lastCheck: z.string().nullable(),
+  /** Milliseconds since the health state changed. */
+  stateAgeMillis: z.number(),
+});
+export type BackendStatus = z.infer<typeof backendStatus>;
+
+export const serviceStatus = z.object({
+  name: z.string(),
+  protocol: z.enum(['tcp', 'udp']),
+  listen: z.array(z.string()),
+  schedule: z.string(),
+  connections: z.number(),
+  maxConnections: z.number().nullable(),
+  queued: z.number(),
+  accepted: z.number(),
+  bytesIn: z.number(),
+  bytesOut: z.number(),
+  /** Only the reasons that have occurred. */
+  refused: z.record(z.string(), z.number()),
+  backends: z.array(backendStatus),
+});
+export type ServiceStatus = z.infer<typeof serviceStatus>;
+
+export const limitStatus = z.object({
+  name: z.string(),
+  /** Service, or service/backend; null for the process. */
+  subject: z.string().nullable(),
+  used: z.number(),
+  max: z.number(),
+});
+export type LimitStatus = z.infer<typeof limitStatus>;
+
+export const routerStatus = z.object({
+  group: z.string(),
+  family: z.union([z.literal(4), z.literal(6)]),
+  vrid: z.number(),
+  interface: z.string(),
+  state: z.enum(['Initialize', 'Backup', 'Active']),
+  reason: z.string(),
+  since: z.number(),
+  priority: z.number(),
+  effectivePriority: z.number(),
+  addresses: z.array(z.string()),
+  holdsAddresses: z.boolean(),
+  explanation: z.string(),
+  peer: z
+    .object({
+      address: z.string(),
+      priority: z.number(),
+      intervalMillis: z.number(),
+      checksum: z.enum(['rfc5798', 'rfc9568']).nullable(),
+      ageMillis: z.number(),
+    })
+    .nullable(),
+  advertisementsSent: z.number(),
+  advertisementsReceived: z.number(),
+  discarded: z.record(z.string(), z.number()),
+  transitions: z.number(),
+});
+export type RouterStatus = z.infer<typeof routerStatus>;
+
+export const status = z.object({
+  node: z.string(),
+  version: z.string(),
+  pid: z.number(),
+  uptimeSeconds: z.number(),
+  configPath: z.string(),
+  /** Wall-clock milliseconds of the last successful load. */
+  configLoadedAt: z.number(),
+  services: z.array(serviceStatus),
+  limits: z.array(limitStatus),
+  failover: z
+    .object({
+      agent: z.enum(['running', 'starting', 'hung', 'dead']),
+      agentPid: z.number().nullable(),
+      realtime: z.boolean(),
+      fit: z.boolean(),
+      unfitReason: z.string().nullable(),
+      /** Milliseconds since the agent's last heartbeat; what follows is no fresher than that. */
+      ageMillis: z.number(),
+      routers: z.array(routerStatus),
+    })
+    .nullable(),
+});
+export type Status = z.infer<typeof status>;
+
+export const eventLine = z.object({
+  seq: z.number(),
+  time: z.number(),
+  level: z.enum(['info', 'warn', 'error']),
+  name: z.enum(EVENT_NAMES),
+  message: z.string(),
+  fields: z.record(z.string(), z.union([z.string(), z.number(), z.boolean(), z.null()])),
+});
+
+export const setStateRequest = z.strictObject({ state: adminState, persist: z.boolean().optional() });
+export const setWeightRequest = z.strictObject({
+  weight: z.number().int().min(0).max(256).nullable(),
+  persist: z.boolean().optional(),
+});
+export const failoverCommandRequest = z.strictObject({
+  command: z.enum(['handover', 'takeover']),
+  group: z.string().optional(),
+});
+
+export const commandResult = z.object({ ok: z.boolean(), message: z.string() });
+export type CommandResult = z.infer<typeof commandResult>;
+
+/** `changes` are sentences for people, in the order in which they were applied. */
+export const reloadResult = z.object({ changes: z.array(z.string()) });
+export type ReloadResult = z.infer<typeof reloadResult>;
+
+export const errorBody = z.object({
+  error: z.object({ code: z.string(), message: z.string(), hint: z.string().optional() }),
+});
+
+/** What the server asks of the daemon; daemon.ts implements it. Failures are TandemErrors. */
+export interface AdminBackend {
+  status(): Status;
+  setState(service: string, backend: string, request: z.infer<typeof setStateRequest>): BackendStatus;
+  setWeight(service: string, backend: string, request: z.infer<typeof setWeightRequest>): BackendStatus;
+  reload(): Promise<ReloadResult>;
+  failoverCommand(request: z.infer<typeof failoverCommandRequest>): Promise<CommandResult>;
+  restartAgent(): Promise<CommandResult>;
+  /** Prometheus text format. */
+  metrics(): Promise<string>;
+  /** True when the node can do its job: answered as 200 or 503 by /healthz. */
+  healthy(): { healthy: boolean; reasons: string[] };
+}

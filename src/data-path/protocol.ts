@@ -1,0 +1,67 @@
+import type { Duration } from '../lib/duration.ts';
+import type { Endpoint } from '../lib/ip.ts';
+import type { EventInput } from '../model/event.ts';
+import type { TrafficOutcome } from '../model/health.ts';
+import type { BackendSet, ServiceSpec } from '../model/service.ts';
+
+/** Messages between the supervisor and a data-path worker, both ways. Plain data: structured clone. */
+
+export interface WorkerData {
+  /** Layout in counters.ts. */
+  readonly counters: SharedArrayBuffer;
+  readonly limits: ProcessLimits;
+}
+
+export interface ProcessLimits {
+  /** Over all services; already fitted to the file descriptors. */
+  readonly maxConnections: number;
+  /** New clients are refused ("fd-headroom") when fewer descriptors than this are free. */
+  readonly fdReserve: number;
+  /** The process's RLIMIT_NOFILE. */
+  readonly fdLimit: number;
+}
+
+/** A listening (TCP) or bound (UDP) socket opened by the supervisor; the worker owns `fd` from here on. */
+export interface ListenerFd {
+  readonly fd: number;
+  readonly endpoint: Endpoint;
+}
+
+export type ToWorker =
+  | {
+      readonly type: 'service-open';
+      /** Row in the shared counters. */
+      readonly slot: number;
+      readonly spec: ServiceSpec;
+      readonly listeners: readonly ListenerFd[];
+      readonly backends: BackendSet;
+    }
+  /** Changed settings apply at once; listeners named in `closed` close, `opened` are added. */
+  | {
+      readonly type: 'service-update';
+      readonly spec: ServiceSpec;
+      readonly opened: readonly ListenerFd[];
+      readonly closed: readonly Endpoint[];
+      readonly backends: BackendSet;
+    }
+  | { readonly type: 'backends'; readonly service: string; readonly set: BackendSet }
+  /** Stop accepting, let connections end until the deadline, then close them; answers 'service-closed'. */
+  | { readonly type: 'service-close'; readonly service: string; readonly drain: Duration }
+  | { readonly type: 'close-backend'; readonly service: string; readonly backend: string }
+  | { readonly type: 'limits'; readonly limits: ProcessLimits }
+  /** Close everything by the deadline, then answer 'stopped'. */
+  | { readonly type: 'stop'; readonly drain: Duration };
+
+export type FromWorker =
+  | { readonly type: 'ready' }
+  | { readonly type: 'service-opened'; readonly service: string }
+  | { readonly type: 'service-closed'; readonly service: string }
+  | { readonly type: 'event'; readonly event: EventInput }
+  /** Failures one by one; 'connect-ok' only for the first success after a failure. */
+  | {
+      readonly type: 'traffic';
+      readonly service: string;
+      readonly backend: string;
+      readonly outcome: TrafficOutcome;
+    }
+  | { readonly type: 'stopped' };

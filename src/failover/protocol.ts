@@ -1,0 +1,44 @@
+import type { EventInput } from '../model/event.ts';
+import type { FailoverSpec, VirtualRouterStatus, VrrpState } from '../model/failover.ts';
+
+/** Messages between the supervisor and the failover agent (child_process IPC, advanced serialization). */
+
+export type FailoverCommand = 'handover' | 'takeover';
+
+/** Key of a virtual router in `resume`: "<vrid>/<family>@<interface>". */
+export type RouterKey = string;
+
+export type ToAgent =
+  /** First message, and again for every changed configuration; unchanged routers keep state and timers. */
+  | {
+      readonly type: 'configure';
+      readonly spec: FailoverSpec;
+      /** States kept over a planned restart of the agent: an Active router resumes as Active. */
+      readonly resume: Readonly<Record<RouterKey, VrrpState>>;
+    }
+  /** Several times a second; without it for `SUPERVISOR_SILENCE` the agent resigns. */
+  | { readonly type: 'heartbeat'; readonly fit: boolean; readonly unfitReason: string | null }
+  /** `group` null: every group. */
+  | {
+      readonly type: 'command';
+      readonly id: number;
+      readonly command: FailoverCommand;
+      readonly group: string | null;
+    }
+  /** Leave. `keepRole`: keep addresses and say nothing, a successor resumes; else priority 0 first. */
+  | { readonly type: 'stop'; readonly keepRole: boolean };
+
+export type FromAgent =
+  | { readonly type: 'ready'; readonly realtime: boolean }
+  /** Several times a second and at each transition. */
+  | { readonly type: 'heartbeat'; readonly routers: readonly VirtualRouterStatus[] }
+  | { readonly type: 'event'; readonly event: EventInput }
+  | { readonly type: 'command-result'; readonly id: number; readonly ok: boolean; readonly message: string }
+  | { readonly type: 'stopped' };
+
+/** Heartbeats in both directions, in milliseconds. */
+export const HEARTBEAT_MS = 100;
+/** The agent resigns when the supervisor has been silent for this long. */
+export const SUPERVISOR_SILENCE_MS = 2_000;
+/** The supervisor declares the agent hung after this long, ends it and cleans up. */
+export const AGENT_SILENCE_MS = 1_500;

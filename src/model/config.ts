@@ -1,0 +1,34 @@
+import type { Duration } from '../lib/duration.ts';
+import type { Endpoint } from '../lib/ip.ts';
+import type { FailoverSpec } from './failover.ts';
+import type { ServiceSpec } from './service.ts';
+
+export type LogLevel = 'debug' | 'info' | 'warn' | 'error';
+
+/** The whole configuration after validation: every default filled in, every text parsed. */
+export interface Config {
+  /** Absolute path of the file. */
+  readonly path: string;
+  readonly node: {
+    readonly name: string;
+    readonly logLevel: LogLevel;
+  };
+  readonly limits: {
+    /** Connections and sessions at once over all services; null takes what file descriptors allow. */
+    readonly maxConnections: number | null;
+    /** A limit's gauge above this share (0 to 1) is a warning event. */
+    readonly warnAt: number;
+    /** Descriptors kept free for the daemon itself. */
+    readonly fdReserve: number;
+  };
+  /** How long a removed service or a stopping daemon waits for its connections. */
+  readonly drainTimeout: Duration;
+  readonly services: readonly ServiceSpec[];
+  readonly failover: FailoverSpec | null;
+  readonly admin: {
+    readonly socket: string;
+    /** Group that may use the socket (mode 0660); null: owner alone (0600). */
+    readonly group: string | null;
+  };
+  readonly metrics: { readonly listen: Endpoint } | null;
+}

@@ -1,0 +1,127 @@
+import type { Duration } from '../lib/duration.ts';
+import type { IpAddress, IpFamily, IpPrefix } from '../lib/ip.ts';
+
+/** RFC 9568's states. RFC 5798 and older call Active "Master". */
+export type VrrpState = 'Initialize' | 'Backup' | 'Active';
+
+export type VrrpVersion = 2 | 3;
+
+/** What the VRRPv3 checksum over IPv4 covers: RFC 5798 a pseudo-header too, RFC 9568 the message alone. */
+export type ChecksumStyle = 'rfc5798' | 'rfc9568';
+
+export interface AnnounceSpec {
+  /** Gratuitous ARPs / unsolicited NAs for each address when becoming Active. */
+  readonly repeat: number;
+  /** Between them. */
+  readonly interval: Duration;
+  /** Again, this often, while Active; 0 is never. */
+  readonly refresh: Duration;
+}
+
+/** Unicast advertisements instead of multicast. */
+export interface UnicastSpec {
+  /** Own source address; null takes the interface's primary one (IPv6: link-local). */
+  readonly source: IpAddress | null;
+  readonly peers: readonly IpAddress[];
+}
+
+/** One virtual router id with its addresses: IPv4 and IPv6 run one VRRP state machine each. */
+export interface FailoverGroupSpec {
+  readonly name: string;
+  readonly interface: string;
+  /** 1 to 255 */
+  readonly vrid: number;
+  readonly version: VrrpVersion;
+  /** 1 to 254; 255 is the address owner. */
+  readonly priority: number;
+  readonly addresses: readonly IpPrefix[];
+  readonly advertiseInterval: Duration;
+  readonly preempt: boolean;
+  /** A node that could preempt waits this long first. */
+  readonly preemptDelay: Duration;
+  readonly checksum: ChecksumStyle;
+  readonly unicast: UnicastSpec | null;
+  /** VRRPv2 "PASS" (RFC 2338): 1 to 8 bytes, for interoperation only. Never logged. */
+  readonly authPass: string | null;
+  readonly announce: AnnounceSpec;
+  /** How long the kernel keeps the address after the last refresh (whole seconds, at least 1). */
+  readonly lease: Duration;
+}
+
+export interface FailoverSpec {
+  readonly groups: readonly FailoverGroupSpec[];
+  /** SCHED_FIFO priority for the agent, 1 to 99; 0 leaves the normal scheduler. */
+  readonly realtimePriority: number;
+}
+
+/** Why a received advertisement was thrown away; counted by reason, touches no timer. */
+export const DISCARD_REASONS = [
+  'ttl',
+  'version',
+  'type',
+  'truncated',
+  'checksum',
+  'vrid',
+  'count-zero',
+  'interval-zero',
+  'auth-type',
+  'auth-failed',
+  'not-link-local',
+  'unknown-peer',
+  'own-packet',
+  'address-list',
+] as const;
+export type DiscardReason = (typeof DISCARD_REASONS)[number];
+
+/** Why a virtual router changed its state: the input that caused it. */
+export const TRANSITION_REASONS = [
+  'startup',
+  'address-owner',
+  'active-down-expired',
+  'peer-priority-zero',
+  'higher-priority-seen',
+  'equal-priority-greater-address-seen',
+  'preempt',
+  'handover',
+  'takeover',
+  'resumed',
+  'link-down',
+  'link-up',
+  'unfit',
+  'fit',
+  'supervisor-lost',
+  'reconfigured',
+  'shutdown',
+] as const;
+export type TransitionReason = (typeof TRANSITION_REASONS)[number];
+
+/** A virtual router as `status` shows it. Ages are relative to the snapshot. */
+export interface VirtualRouterStatus {
+  readonly group: string;
+  readonly family: IpFamily;
+  readonly vrid: number;
+  readonly interface: string;
+  readonly state: VrrpState;
+  /** The last transition's reason, and when, in wall-clock milliseconds. */
+  readonly reason: TransitionReason;
+  readonly since: number;
+  readonly priority: number;
+  readonly effectivePriority: number;
+  readonly addresses: readonly string[];
+  /** Does the kernel hold the addresses on this node now? */
+  readonly holdsAddresses: boolean;
+  /** A sentence for people: why this node is Active or not. */
+  readonly explanation: string;
+  readonly peer: {
+    readonly address: string;
+    readonly priority: number;
+    readonly intervalMillis: number;
+    readonly checksum: ChecksumStyle | null;
+    /** Milliseconds since its last accepted advertisement. */
+    readonly ageMillis: number;
+  } | null;
+  readonly advertisementsSent: number;
+  readonly advertisementsReceived: number;
+  readonly discarded: Readonly<Partial<Record<DiscardReason, number>>>;
+  readonly transitions: number;
+}
