@@ -1,8 +1,11 @@
 /**
- * The lab's client. Sends and counts, then prints one JSON object on its last line.
+ * The lab's client. Sends and counts, then prints one line a target.
  *
  *   node scripts/lab-probe.mjs load  SECONDS TARGET...     requests as fast as four loops go; who answered
- *   node scripts/lab-probe.mjs watch SECONDS TARGET...     one probe at a time; the longest silence of each
+ *   node scripts/lab-probe.mjs watch SECONDS TARGET...     probes at a steady pace; the longest silence
+ *
+ * Exit status 1: not every backend answered on every target (load), or a target was silent for more than
+ * three seconds (watch).
  *
  * A target is tcp://ADDRESS:PORT (an HTTP request on a connection of its own) or udp://ADDRESS:PORT (an
  * echo). `watch` sends UDP every 2 ms and HTTP every 10 ms, and prints "ready" when each target has
@@ -14,6 +17,8 @@ import { isIPv6 } from 'node:net';
 import { setTimeout as sleep } from 'node:timers/promises';
 
 const ANSWER_MS = 1_000;
+const BACKENDS = 3;
+const SILENCE_MS = 3_000;
 const WATCH_MS = { udp: 2, tcp: 10 };
 
 const [mode, seconds, ...urls] = process.argv.slice(2);
@@ -51,6 +56,11 @@ function askUdp({ host, port }, timeoutMs) {
   });
 }
 
+function report(target, text, ok) {
+  console.log(`    ${target.url.padEnd(28)} ${text}`);
+  if (!ok) process.exitCode = 1;
+}
+
 /** How often each backend answered, with four loops a target. */
 async function load(target) {
   const tally = {};
@@ -64,7 +74,9 @@ async function load(target) {
     }
   };
   await Promise.all([loop(), loop(), loop(), loop()]);
-  return { target: target.url, tally, failed };
+  const names = Object.keys(tally).sort();
+  const text = names.map((name) => `${name} ${tally[name]}`).join('   ') || 'nobody answered';
+  report(target, `${text}${failed > 0 ? `   (${failed} without an answer)` : ''}`, names.length === BACKENDS);
 }
 
 /** Answers seen and the longest time without one; `onFirst` at the first. */
@@ -89,8 +101,15 @@ class Silence {
   /** The time between the last answer and `end` counts too: a service that never came back. */
   finish(end) {
     if (this.#last !== null) this.longestMs = Math.max(this.longestMs, end - this.#last);
-    return { answered: this.answered, longestMs: Math.round(this.longestMs) };
+    return Math.round(this.longestMs);
   }
+}
+
+function reportSilence(target, sent, silence, end) {
+  const ms = silence.finish(end);
+  const lost = sent - silence.answered;
+  const text = `longest silence ${String(ms).padStart(4)} ms, ${lost} of ${sent} probes lost`;
+  report(target, text, silence.answered > 0 && ms <= SILENCE_MS);
 }
 
 async function watchUdp(target, onFirst) {
@@ -108,8 +127,7 @@ async function watchUdp(target, onFirst) {
   const end = performance.now();
   await sleep(200); // answers still on their way
   socket.close();
-  const found = silence.finish(end);
-  return { target: target.url, sent, lost: sent - found.answered, ...found };
+  reportSilence(target, sent, silence, end);
 }
 
 /** A new connection every few milliseconds, without waiting for the one before. */
@@ -128,8 +146,7 @@ async function watchTcp(target, onFirst) {
   }
   const end = performance.now();
   await Promise.all(running);
-  const found = silence.finish(end);
-  return { target: target.url, sent, lost: sent - found.answered, ...found };
+  reportSilence(target, sent, silence, end);
 }
 
 function parse(url) {
@@ -140,7 +157,7 @@ function parse(url) {
 
 const targets = urls.map(parse);
 if (mode === 'load') {
-  console.log(JSON.stringify(await Promise.all(targets.map(load))));
+  await Promise.all(targets.map(load));
 } else if (mode === 'watch') {
   let waiting = targets.length;
   const onFirst = () => {
@@ -148,7 +165,7 @@ if (mode === 'load') {
     if (waiting === 0) console.log('ready');
   };
   const watch = (target) => (target.kind === 'udp' ? watchUdp : watchTcp)(target, onFirst);
-  console.log(JSON.stringify(await Promise.all(targets.map(watch))));
+  await Promise.all(targets.map(watch));
 } else {
   console.error('usage: lab-probe.mjs load|watch SECONDS TARGET...');
   process.exitCode = 64;
