@@ -1,0 +1,257 @@
+import { type IncomingMessage, type RequestOptions, request } from 'node:http';
+import { z } from 'zod';
+import { EXIT, type ExitStatus, errnoOf, messageOf, TandemError } from '../lib/errors.ts';
+import type { TandemEvent } from '../model/event.ts';
+import {
+  type BackendStatus,
+  backendStatus,
+  type CommandResult,
+  commandResult,
+  errorBody,
+  eventLine,
+  type failoverCommandRequest,
+  type ReloadResult,
+  reloadResult,
+  type Status,
+  type setStateRequest,
+  type setWeightRequest,
+  status,
+} from './contract.ts';
+
+/** An answer longer than this is not one of ours. */
+const MAX_ANSWER = 64 * 1_024 * 1_024;
+const MAX_LINE = 1_024 * 1_024;
+const TIMEOUT_MS = 10_000;
+/** Commands that wait for a peer, a drain or a new agent. */
+const SLOW_TIMEOUT_MS = 60_000;
+
+interface Call {
+  readonly method: 'GET' | 'POST';
+  readonly path: string;
+  readonly body?: unknown;
+  readonly timeoutMs?: number;
+  readonly signal?: AbortSignal;
+}
+
+/**
+ * The admin API as typed calls. Every failure is a TandemError: "unreachable" (EXIT.unavailable),
+ * "forbidden-socket" (EXIT.noPermission), or what the daemon answered.
+ */
+export class AdminClient {
+  readonly #socket: string;
+
+  constructor(socket: string) {
+    this.#socket = socket;
+  }
+
+  status(): Promise<Status> {
+    return this.#json({ method: 'GET', path: '/v1/status' }, status);
+  }
+
+  setState(service: string, backend: string, body: z.infer<typeof setStateRequest>): Promise<BackendStatus> {
+    return this.#json({ method: 'POST', path: backendPath(service, backend, 'state'), body }, backendStatus);
+  }
+
+  /** `weight` null goes back to the configured one. */
+  setWeight(
+    service: string,
+    backend: string,
+    body: z.infer<typeof setWeightRequest>,
+  ): Promise<BackendStatus> {
+    return this.#json({ method: 'POST', path: backendPath(service, backend, 'weight'), body }, backendStatus);
+  }
+
+  reload(): Promise<ReloadResult> {
+    return this.#json({ method: 'POST', path: '/v1/reload', timeoutMs: SLOW_TIMEOUT_MS }, reloadResult);
+  }
+
+  failoverCommand(body: z.infer<typeof failoverCommandRequest>): Promise<CommandResult> {
+    const call = { method: 'POST', path: '/v1/failover/command', body, timeoutMs: SLOW_TIMEOUT_MS } as const;
+    return this.#json(call, commandResult);
+  }
+
+  restartAgent(): Promise<CommandResult> {
+    const call = { method: 'POST', path: '/v1/failover/restart-agent', timeoutMs: SLOW_TIMEOUT_MS } as const;
+    return this.#json(call, commandResult);
+  }
+
+  /**
+   * Events after number `after`, oldest first; with `follow` it goes on until `signal` aborts (which ends the
+   * iteration quietly) or the daemon ends (which throws "connection-lost").
+   */
+  async *events(options: {
+    after: number;
+    follow: boolean;
+    signal?: AbortSignal;
+  }): AsyncGenerator<TandemEvent, void, undefined> {
+    const path = `/v1/events?after=${options.after}${options.follow ? '&follow=1' : ''}`;
+    const signal = options.signal;
+    try {
+      const response = await this.#send({ method: 'GET', path, ...(signal === undefined ? {} : { signal }) });
+      // Nothing may come for hours.
+      response.socket.setTimeout(0);
+      for await (const line of linesOf(response)) {
+        yield parse(JSON.parse(line), eventLine);
+      }
+      if (options.follow) throw connectionLost(this.#socket);
+    } catch (error) {
+      if (signal?.aborted === true) return;
+      throw this.#asTandemError(error);
+    }
+  }
+
+  async #json<T>(call: Call, schema: z.ZodType<T>): Promise<T> {
+    try {
+      const response = await this.#send(call);
+      return parse(JSON.parse(await readAll(response)), schema);
+    } catch (error) {
+      throw this.#asTandemError(error);
+    }
+  }
+
+  /** Resolves with a 2xx answer whose body is still to be read. */
+  async #send(call: Call): Promise<IncomingMessage> {
+    const body = call.body === undefined ? '' : JSON.stringify(call.body);
+    const options: RequestOptions = {
+      socketPath: this.#socket,
+      method: call.method,
+      path: call.path,
+      agent: false,
+      timeout: call.timeoutMs ?? TIMEOUT_MS,
+      headers: {
+        host: 'tandem',
+        'content-type': 'application/json',
+        'content-length': Buffer.byteLength(body),
+      },
+      ...(call.signal === undefined ? {} : { signal: call.signal }),
+    };
+    const response = await new Promise<IncomingMessage>((resolve, reject) => {
+      const sent = request(options, resolve);
+      sent.once('timeout', () => sent.destroy(noAnswer(this.#socket)));
+      sent.once('error', reject);
+      sent.end(body);
+    });
+    const code = response.statusCode ?? 500;
+    if (code >= 200 && code < 300) return response;
+    throw answeredError(code, await readAll(response));
+  }
+
+  #asTandemError(error: unknown): unknown {
+    if (error instanceof TandemError) return error;
+    if (error instanceof SyntaxError) return badAnswer('not JSON', error);
+    const failure = CONNECT_FAILURES[errnoOf(error) ?? ''];
+    if (failure !== undefined) return failure(this.#socket, error);
+    if (errnoOf(error) === undefined) return error;
+    return new TandemError('unreachable', `talking to the daemon at ${this.#socket}: ${messageOf(error)}`, {
+      exitStatus: EXIT.unavailable,
+      cause: error,
+    });
+  }
+}
+
+function backendPath(service: string, backend: string, what: 'state' | 'weight'): string {
+  return `/v1/services/${encodeURIComponent(service)}/backends/${encodeURIComponent(backend)}/${what}`;
+}
+
+function parse<T>(value: unknown, schema: z.ZodType<T>): T {
+  const parsed = schema.safeParse(value);
+  if (parsed.success) return parsed.data;
+  throw badAnswer(z.prettifyError(parsed.error), parsed.error);
+}
+
+async function readAll(response: IncomingMessage): Promise<string> {
+  const chunks: Buffer[] = [];
+  let length = 0;
+  for await (const chunk of response as AsyncIterable<Buffer>) {
+    length += chunk.length;
+    if (length > MAX_ANSWER) throw badAnswer(`longer than ${MAX_ANSWER} bytes`);
+    chunks.push(chunk);
+  }
+  return Buffer.concat(chunks).toString('utf8');
+}
+
+async function* linesOf(response: IncomingMessage): AsyncGenerator<string, void, undefined> {
+  let rest = '';
+  response.setEncoding('utf8');
+  for await (const chunk of response as AsyncIterable<string>) {
+    const lines = (rest + chunk).split('\n');
+    rest = lines.pop() ?? '';
+    if (rest.length > MAX_LINE) throw badAnswer(`a line longer than ${MAX_LINE} characters`);
+    yield* lines;
+  }
+}
+
+/** What the daemon answered, as the error that it threw there. */
+function answeredError(httpStatus: number, body: string): TandemError {
+  let value: unknown;
+  try {
+    value = JSON.parse(body);
+  } catch (error) {
+    return badAnswer(`HTTP ${httpStatus} and not JSON`, error);
+  }
+  const parsed = errorBody.safeParse(value);
+  if (!parsed.success) return badAnswer(`HTTP ${httpStatus} without an error`, parsed.error);
+  const { code, message, hint } = parsed.data.error;
+  return new TandemError(code, message, {
+    exitStatus: exitStatusOf(httpStatus),
+    ...(hint === undefined ? {} : { hint }),
+  });
+}
+
+/** The inverse of the server's choice of an HTTP status. */
+function exitStatusOf(httpStatus: number): ExitStatus {
+  switch (httpStatus) {
+    case 400:
+    case 422:
+      return EXIT.usage;
+    case 403:
+      return EXIT.noPermission;
+    case 503:
+      return EXIT.unavailable;
+    default:
+      return EXIT.failure;
+  }
+}
+
+const START_HINT = 'is it running? Start it with "tandem run", or name its socket with --socket';
+
+const CONNECT_FAILURES: Readonly<Record<string, (socket: string, cause: unknown) => TandemError>> = {
+  ENOENT: (socket, cause) =>
+    unreachable(`there is no daemon at ${socket}: no such socket`, START_HINT, cause),
+  ENOTSOCK: (socket, cause) => unreachable(`${socket} is not a socket`, START_HINT, cause),
+  ECONNREFUSED: (socket, cause) =>
+    unreachable(`no daemon listens on ${socket}: it was left by one that has died`, START_HINT, cause),
+  ECONNRESET: (socket) => connectionLost(socket),
+  EPIPE: (socket) => connectionLost(socket),
+  EACCES: (socket, cause) =>
+    new TandemError('forbidden-socket', `no permission to use ${socket}`, {
+      hint: "run as the daemon's user (sudo), or as a member of the group in [admin] group",
+      exitStatus: EXIT.noPermission,
+      cause,
+    }),
+};
+
+function unreachable(message: string, hint: string, cause: unknown): TandemError {
+  return new TandemError('unreachable', message, { hint, exitStatus: EXIT.unavailable, cause });
+}
+
+function connectionLost(socket: string): TandemError {
+  return new TandemError('connection-lost', `the daemon at ${socket} has closed the connection`, {
+    exitStatus: EXIT.unavailable,
+  });
+}
+
+function noAnswer(socket: string): TandemError {
+  return new TandemError('no-answer', `the daemon at ${socket} does not answer`, {
+    hint: 'it hangs or is stopped; its log and "ps" say more',
+    exitStatus: EXIT.unavailable,
+  });
+}
+
+function badAnswer(what: string, cause?: unknown): TandemError {
+  return new TandemError('bad-answer', `the daemon's answer is not understood: ${what}`, {
+    hint: 'is the daemon of another version than this command? See "tandem version"',
+    exitStatus: EXIT.unavailable,
+    cause,
+  });
+}
