@@ -1,0 +1,127 @@
+import type { Duration, Instant } from '../lib/duration.ts';
+import type { IpAddress } from '../lib/ip.ts';
+import type { TransitionReason, VrrpState, VrrpVersion } from '../model/failover.ts';
+
+/** The parameters of one virtual router (RFC 9568, 6.1) that its state machine needs. */
+export interface RouterSettings {
+  readonly version: VrrpVersion;
+  /** 1 to 254; 255 owns the addresses. */
+  readonly priority: number;
+  readonly advertiseInterval: Duration;
+  readonly preempt: boolean;
+  /** A lower-priority Active is left alone for this long first. */
+  readonly preemptDelay: Duration;
+  /** The primary address: the source of our advertisements, which breaks ties. */
+  readonly source: IpAddress;
+}
+
+export const TIMER_NAMES = ['active-down', 'adver', 'preempt-delay'] as const;
+export type TimerName = (typeof TIMER_NAMES)[number];
+
+/** What a planned restart hands to the successor, so that the role survives. */
+export interface ResumePoint {
+  readonly state: 'Active' | 'Backup';
+  /** Above the configured priority after a takeover; null for the configured one. */
+  readonly effectivePriority: number | null;
+  /** The predecessor had handed over and waited: the successor does not preempt either. */
+  readonly yielded: boolean;
+}
+
+export type RouterInput =
+  | { readonly type: 'start'; readonly resume: ResumePoint | null }
+  /** Priority 0, then Initialize until the next `start`. */
+  | { readonly type: 'stop'; readonly reason: 'shutdown' | 'supervisor-lost' }
+  /** One that passed every check of receipt; anything else never gets here. */
+  | {
+      readonly type: 'advertisement';
+      readonly source: IpAddress;
+      readonly priority: number;
+      readonly interval: Duration;
+    }
+  | { readonly type: 'timer'; readonly timer: TimerName }
+  | { readonly type: 'link'; readonly up: boolean }
+  | { readonly type: 'fitness'; readonly fit: boolean }
+  | { readonly type: 'handover' }
+  | { readonly type: 'takeover' }
+  /** Somebody else may have drawn the traffic: a foreign announcement of the address, a stall of our own. */
+  | { readonly type: 'contested' }
+  | { readonly type: 'reconfigure'; readonly settings: RouterSettings };
+
+/** What the shell must do, in this order. */
+export type RouterAction =
+  /** The priority to advertise; everything else comes from the configuration. */
+  | { readonly type: 'send'; readonly priority: number }
+  /** Replaces an earlier deadline of the same timer. */
+  | { readonly type: 'arm'; readonly timer: TimerName; readonly at: Instant }
+  | { readonly type: 'cancel'; readonly timer: TimerName }
+  | { readonly type: 'claim' }
+  | { readonly type: 'release' }
+  /** Gratuitous ARP / unsolicited NA for every address, with its repetitions. */
+  | { readonly type: 'announce' }
+  /** Another router was Active beside us; we stay. At most one a second. */
+  | { readonly type: 'conflict'; readonly source: IpAddress; readonly priority: number }
+  | {
+      readonly type: 'transition';
+      readonly from: VrrpState;
+      readonly to: VrrpState;
+      readonly reason: TransitionReason;
+    };
+
+/** The sender of the last advertisement that passed receipt, whether or not the state machine followed it. */
+export interface PeerRecord {
+  readonly source: IpAddress;
+  readonly priority: number;
+  readonly interval: Duration;
+  readonly at: Instant;
+}
+
+/** Why Active_Down will have expired when it does. */
+export type ExpiryCause = 'active-down-expired' | 'peer-priority-zero' | 'preempt';
+
+/** A virtual router as a value: {@link step} makes the next one. */
+export interface Router {
+  readonly settings: RouterSettings;
+  readonly state: VrrpState;
+  /** Of the last transition. */
+  readonly reason: TransitionReason;
+  readonly started: boolean;
+  readonly linkUp: boolean;
+  readonly fit: boolean;
+  /** Priority won by a takeover, while Active; null otherwise. */
+  readonly raised: number | null;
+  /** Handed over: as Backup it does not preempt until Active_Down expires. */
+  readonly yielded: boolean;
+  /** The preempt delay has run out: lower priorities are no longer followed. */
+  readonly preemptReady: boolean;
+  /** Active_Adver_Interval: learned from the Active router. */
+  readonly activeInterval: Duration;
+  readonly expiryCause: ExpiryCause;
+  readonly timers: Readonly<Record<TimerName, Instant | null>>;
+  readonly peer: PeerRecord | null;
+  readonly lastConflict: Instant | null;
+}
+
+/** A virtual router before its `start`: Initialize, link and fitness assumed good until told otherwise. */
+export function createRouter(settings: RouterSettings): Router {
+  return {
+    settings,
+    state: 'Initialize',
+    reason: 'startup',
+    started: false,
+    linkUp: true,
+    fit: true,
+    raised: null,
+    yielded: false,
+    preemptReady: false,
+    activeInterval: settings.advertiseInterval,
+    expiryCause: 'active-down-expired',
+    timers: { 'active-down': null, adver: null, 'preempt-delay': null },
+    peer: null,
+    lastConflict: null,
+  };
+}
+
+/** The priority that is advertised and compared. */
+export function effectivePriority(router: Router): number {
+  return Math.max(router.settings.priority, router.raised ?? 0);
+}

@@ -1,0 +1,376 @@
+import { after, between, type Duration, type Instant, micros, seconds } from '../lib/duration.ts';
+import { unreachable } from '../lib/errors.ts';
+import { compareIp } from '../lib/ip.ts';
+import type { TransitionReason } from '../model/failover.ts';
+import { activeDownInterval, type IntervalInput, skewTime } from './intervals.ts';
+import {
+  type ExpiryCause,
+  effectivePriority,
+  type ResumePoint,
+  type Router,
+  type RouterAction,
+  type RouterInput,
+  type RouterSettings,
+  type TimerName,
+} from './router.ts';
+
+type Advertised = Extract<RouterInput, { type: 'advertisement' }>;
+
+/** RFC 9568, 5.2.4: 255 is reserved to the owner of the addresses. */
+const OWNER_PRIORITY = 255;
+const MAX_RAISED_PRIORITY = 254;
+
+/** Re-announcements and conflict events, however often a lower-priority Active insists. */
+const CONFLICT_HOLD = seconds(1);
+
+export interface Step {
+  readonly router: Router;
+  readonly actions: readonly RouterAction[];
+}
+
+/**
+ * One input to the virtual router's state machine (RFC 9568, 6.4): a pure function of its arguments. The
+ * shell carries out the actions in order and feeds timers back when their deadline has come.
+ */
+export function step(router: Router, input: RouterInput, now: Instant): Step {
+  const turn = new Turn(router, now);
+  dispatch(turn, input);
+  return { router: turn.router, actions: turn.actions };
+}
+
+/** A step in the making: the next value and the actions so far. */
+class Turn {
+  router: Router;
+  readonly actions: RouterAction[] = [];
+  readonly now: Instant;
+
+  constructor(router: Router, now: Instant) {
+    this.router = router;
+    this.now = now;
+  }
+
+  set(changes: Partial<Router>): void {
+    this.router = { ...this.router, ...changes };
+  }
+
+  act(action: RouterAction): void {
+    this.actions.push(action);
+  }
+
+  armAt(timer: TimerName, at: Instant): void {
+    this.set({ timers: { ...this.router.timers, [timer]: at } });
+    this.act({ type: 'arm', timer, at });
+  }
+
+  arm(timer: TimerName, delay: Duration): void {
+    this.armAt(timer, after(this.now, delay));
+  }
+
+  cancel(timer: TimerName): void {
+    if (this.router.timers[timer] === null) return;
+    this.set({ timers: { ...this.router.timers, [timer]: null } });
+    this.act({ type: 'cancel', timer });
+  }
+
+  send(): void {
+    this.act({ type: 'send', priority: effectivePriority(this.router) });
+  }
+
+  transition(to: Router['state'], reason: TransitionReason): void {
+    const from = this.router.state;
+    this.set({ state: to, reason });
+    this.act({ type: 'transition', from, to, reason });
+  }
+}
+
+function dispatch(turn: Turn, input: RouterInput): void {
+  switch (input.type) {
+    case 'start':
+      return start(turn, input.resume);
+    case 'stop':
+      return stop(turn, input.reason);
+    case 'advertisement':
+      return advertisement(turn, input);
+    case 'timer':
+      return timerFired(turn, input.timer);
+    case 'link':
+      return link(turn, input.up);
+    case 'fitness':
+      return fitness(turn, input.fit);
+    case 'handover':
+      return handover(turn);
+    case 'takeover':
+      return takeover(turn);
+    case 'contested':
+      return turn.router.state === 'Active' ? turn.act({ type: 'announce' }) : undefined;
+    case 'reconfigure':
+      return reconfigure(turn, input.settings);
+    default:
+      return unreachable(input);
+  }
+}
+
+// Initialize (RFC 9568, 6.4.1)
+
+function start(turn: Turn, resume: ResumePoint | null): void {
+  if (turn.router.started) return;
+  turn.set({ started: true });
+  if (resume === null) return enter(turn, 'startup');
+  if (!turn.router.linkUp || !turn.router.fit) return;
+  if (resume.state === 'Backup') {
+    turn.set({ yielded: resume.yielded });
+    return becomeBackup(turn, 'resumed');
+  }
+  turn.set({ raised: resume.effectivePriority });
+  becomeActive(turn, 'resumed', 'advertise-first');
+}
+
+/** Leaves Initialize when nothing stands against it. */
+function enter(turn: Turn, reason: TransitionReason): void {
+  const { started, linkUp, fit, settings } = turn.router;
+  if (!started || !linkUp || !fit) return;
+  turn.set({ activeInterval: settings.advertiseInterval });
+  if (settings.priority === OWNER_PRIORITY) becomeActive(turn, 'address-owner', 'advertise-first');
+  else becomeBackup(turn, reason);
+}
+
+function stop(turn: Turn, reason: 'shutdown' | 'supervisor-lost'): void {
+  turn.set({ started: false });
+  leave(turn, reason);
+}
+
+function link(turn: Turn, up: boolean): void {
+  if (turn.router.linkUp === up) return;
+  turn.set({ linkUp: up });
+  if (up) enter(turn, 'link-up');
+  else leave(turn, 'link-down');
+}
+
+function fitness(turn: Turn, fit: boolean): void {
+  if (turn.router.fit === fit) return;
+  turn.set({ fit });
+  if (fit) enter(turn, 'fit');
+  else leave(turn, 'unfit');
+}
+
+/** To Initialize; an Active router resigns first, so that a Backup waits a Skew_Time and not three intervals. */
+function leave(turn: Turn, reason: TransitionReason): void {
+  const { state } = turn.router;
+  if (state === 'Initialize') return;
+  if (state === 'Active') {
+    // without a link nobody would hear it
+    if (reason !== 'link-down') turn.act({ type: 'send', priority: 0 });
+    turn.act({ type: 'release' });
+  }
+  turn.cancel('adver');
+  turn.cancel('active-down');
+  turn.cancel('preempt-delay');
+  turn.set({ raised: null, yielded: false, preemptReady: false, peer: null });
+  turn.transition('Initialize', reason);
+}
+
+// Backup (RFC 9568, 6.4.2)
+
+function becomeBackup(turn: Turn, reason: TransitionReason): void {
+  turn.cancel('adver');
+  turn.set({ raised: null, preemptReady: false });
+  armActiveDown(turn);
+  turn.transition('Backup', reason);
+}
+
+function armActiveDown(turn: Turn): void {
+  turn.set({ expiryCause: 'active-down-expired' });
+  turn.arm('active-down', activeDownInterval(intervals(turn.router)));
+}
+
+function intervals({ settings, activeInterval }: Router): IntervalInput {
+  return { version: settings.version, priority: settings.priority, activeInterval };
+}
+
+function advertisement(turn: Turn, input: Advertised): void {
+  const { state } = turn.router;
+  if (state === 'Initialize') return;
+  const { source, priority, interval } = input;
+  turn.set({ peer: { source, priority, interval, at: turn.now } });
+  if (state === 'Active') heardWhileActive(turn, input);
+  else heardWhileBackup(turn, input);
+}
+
+function heardWhileBackup(turn: Turn, input: Advertised): void {
+  const { settings, yielded, preemptReady } = turn.router;
+  if (input.priority === 0) return activeResigned(turn);
+  // RFC 9568, 6.1: the owner preempts whatever Preempt_Mode says
+  const mayPreempt = (settings.preempt || settings.priority === OWNER_PRIORITY) && !yielded;
+  if (input.priority >= settings.priority || !mayPreempt) {
+    turn.cancel('preempt-delay');
+    turn.set({ preemptReady: false });
+    return follow(turn, input.interval);
+  }
+  if (settings.preemptDelay > 0 && !preemptReady) {
+    if (turn.router.timers['preempt-delay'] === null) turn.arm('preempt-delay', settings.preemptDelay);
+    return follow(turn, input.interval);
+  }
+  // discarded: Active_Down goes on running
+  turn.set({ expiryCause: 'preempt' });
+}
+
+/** Learns the Active router's interval, for peers may be configured differently, and waits anew. */
+function follow(turn: Turn, interval: Duration): void {
+  turn.set({ activeInterval: interval });
+  armActiveDown(turn);
+}
+
+/** Priority 0: Active_Down is set to Skew_Time. Repetitions of it must not put the takeover off again. */
+function activeResigned(turn: Turn): void {
+  const { timers, expiryCause } = turn.router;
+  const at = after(turn.now, skewTime(intervals(turn.router)));
+  const current = timers['active-down'];
+  if (expiryCause === 'peer-priority-zero' && current !== null && current <= at) return;
+  turn.set({ expiryCause: 'peer-priority-zero' });
+  turn.armAt('active-down', at);
+}
+
+// Active (RFC 9568, 6.4.3)
+
+/**
+ * Where another router may still be Active and willing (preemption, takeover), the address is claimed and
+ * announced before the advertisement makes the other let go of it. Where nobody is, the advertisement goes
+ * first: it stops the next Backup, whose skew may be some microseconds longer than ours.
+ */
+type Order = 'advertise-first' | 'claim-first';
+
+function becomeActive(turn: Turn, reason: TransitionReason, order: Order): void {
+  turn.cancel('active-down');
+  turn.cancel('preempt-delay');
+  turn.set({ yielded: false, preemptReady: false });
+  if (order === 'advertise-first') turn.send();
+  turn.act({ type: 'claim' });
+  turn.act({ type: 'announce' });
+  if (order === 'claim-first') turn.send();
+  turn.arm('adver', turn.router.settings.advertiseInterval);
+  turn.transition('Active', reason);
+}
+
+function heardWhileActive(turn: Turn, input: Advertised): void {
+  const { settings } = turn.router;
+  if (input.priority === 0) {
+    turn.send();
+    turn.arm('adver', settings.advertiseInterval);
+    return conflict(turn, input);
+  }
+  const own = effectivePriority(turn.router);
+  if (input.priority > own) return yieldTo(turn, input, 'higher-priority-seen');
+  if (input.priority === own && compareIp(input.source, settings.source) > 0) {
+    return yieldTo(turn, input, 'equal-priority-greater-address-seen');
+  }
+  // RFC 9568 (new in it): assert ourselves at once; the regular advertisement stays where it was
+  turn.send();
+  conflict(turn, input);
+}
+
+function yieldTo(turn: Turn, input: Advertised, reason: TransitionReason): void {
+  turn.act({ type: 'release' });
+  turn.set({ activeInterval: input.interval });
+  becomeBackup(turn, reason);
+}
+
+/** Two were Active: whoever stays announces again, or the hosts on the link keep the other's MAC address. */
+function conflict(turn: Turn, { source, priority }: Advertised): void {
+  const { lastConflict } = turn.router;
+  if (lastConflict !== null && between(lastConflict, turn.now) < CONFLICT_HOLD) return;
+  turn.set({ lastConflict: turn.now });
+  turn.act({ type: 'announce' });
+  turn.act({ type: 'conflict', source, priority });
+}
+
+// Timers
+
+function timerFired(turn: Turn, timer: TimerName): void {
+  const deadline = turn.router.timers[timer];
+  if (deadline === null) return;
+  // fired for a deadline that has since moved
+  if (turn.now < deadline) return turn.armAt(timer, deadline);
+  turn.set({ timers: { ...turn.router.timers, [timer]: null } });
+  switch (timer) {
+    case 'active-down':
+      return activeDown(turn, turn.router.expiryCause);
+    case 'preempt-delay':
+      return turn.set({ preemptReady: true });
+    case 'adver':
+      return advertise(turn, deadline);
+    default:
+      return unreachable(timer);
+  }
+}
+
+function activeDown(turn: Turn, cause: ExpiryCause): void {
+  becomeActive(turn, cause, cause === 'preempt' ? 'claim-first' : 'advertise-first');
+}
+
+/** From deadline to deadline, so that delays do not add up; after a stall, one advertisement and not many. */
+function advertise(turn: Turn, deadline: Instant): void {
+  turn.send();
+  const { advertiseInterval } = turn.router.settings;
+  const next = after(deadline, advertiseInterval);
+  turn.armAt('adver', next > turn.now ? next : after(turn.now, advertiseInterval));
+}
+
+// Commands
+
+/** Resigns, and leaves the role to the peer for as long as that one advertises. */
+function handover(turn: Turn): void {
+  const { state, settings } = turn.router;
+  if (state !== 'Active') return;
+  turn.act({ type: 'send', priority: 0 });
+  turn.act({ type: 'release' });
+  turn.set({ yielded: true, activeInterval: settings.advertiseInterval });
+  becomeBackup(turn, 'handover');
+}
+
+/**
+ * Becomes or stays Active by outbidding the peer. The raised priority lasts until this router leaves the
+ * role: kept as Backup, it would decide an election that nobody asked for.
+ */
+function takeover(turn: Turn): void {
+  const { state, settings, peer } = turn.router;
+  if (state === 'Initialize') return;
+  const outbid = Math.min(MAX_RAISED_PRIORITY, (peer?.priority ?? 0) + 1);
+  turn.set({ raised: Math.max(settings.priority, outbid) });
+  if (state === 'Backup') becomeActive(turn, 'takeover', 'claim-first');
+  else turn.send();
+}
+
+function reconfigure(turn: Turn, settings: RouterSettings): void {
+  const before = turn.router;
+  const unlearned = before.peer === null;
+  turn.set({ settings, ...(unlearned && { activeInterval: settings.advertiseInterval }) });
+  if (before.state === 'Active') return readvertise(turn, before);
+  if (before.state !== 'Backup') return;
+  if (settings.priority === OWNER_PRIORITY && before.settings.priority !== OWNER_PRIORITY) {
+    return becomeActive(turn, 'reconfigured', 'claim-first');
+  }
+  if (!settings.preempt || settings.preemptDelay !== before.settings.preemptDelay) {
+    turn.cancel('preempt-delay');
+  }
+  shiftActiveDown(turn, before);
+}
+
+/** The peers learn a changed priority or interval at once, not after the old interval. */
+function readvertise(turn: Turn, before: Router): void {
+  const { settings } = turn.router;
+  const sameInterval = settings.advertiseInterval === before.settings.advertiseInterval;
+  if (sameInterval && effectivePriority(turn.router) === effectivePriority(before)) return;
+  turn.send();
+  turn.arm('adver', settings.advertiseInterval);
+}
+
+/** What has been waited so far counts. */
+function shiftActiveDown(turn: Turn, before: Router): void {
+  const deadline = before.timers['active-down'];
+  if (deadline === null) return;
+  const interval = before.expiryCause === 'peer-priority-zero' ? skewTime : activeDownInterval;
+  const difference = micros(interval(intervals(turn.router)) - interval(intervals(before)));
+  if (difference === 0) return;
+  const shifted = after(deadline, difference);
+  turn.armAt('active-down', shifted > turn.now ? shifted : turn.now);
+}
