@@ -1,3 +1,24 @@
 {
-  "targets": []
+  "targets": [
+    {
+      "target_name": "tandem_native",
+      "sources": [
+        "src/module.cc",
+        "src/common.cc",
+        "src/poller.cc",
+        "src/listeners.cc",
+        "src/netlink.cc",
+        "src/packet.cc",
+        "src/raw6.cc",
+        "src/process.cc"
+      ],
+      "dependencies": [
+        "<!(node -p \"require('node-addon-api').targets\"):node_addon_api_except"
+      ],
+      "defines": ["NAPI_VERSION=8", "_GNU_SOURCE"],
+      "cflags_cc": ["-std=c++17"],
+      # Warnings end the build where we build; a user's newer compiler may know warnings that we do not.
+      "cflags": ["-Wall", "-Wextra", "<!@(node -p \"process.env.CI ? '-Werror' : ''\")"],
+    }
+  ]
 }

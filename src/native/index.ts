@@ -3,6 +3,24 @@
  * Every call throws a NativeError with the errno name in `code` and the failed call in `syscall`.
  * `loadNative()` is the only loader of the addon.
  */
+import { createRequire } from 'node:module';
+import { fileURLToPath } from 'node:url';
+import { EXIT, messageOf, TandemError } from '../lib/errors.ts';
+
+/** A system call that failed. */
+export interface NativeError extends Error {
+  /** The errno's name: "EADDRINUSE". */
+  readonly code: string;
+  /** Negative, as in Node's own errors. */
+  readonly errno: number;
+  /** The call that failed: "bind", "RTM_NEWADDR". */
+  readonly syscall: string;
+}
+
+/** True for what the addon (and Node itself) throws when a system call fails. */
+export function isNativeError(error: unknown): error is NativeError {
+  return error instanceof Error && 'code' in error && 'errno' in error && 'syscall' in error;
+}
 
 export interface ListenerOptions {
   /** Address to bind, IPv4 or IPv6 text without brackets. */
@@ -118,3 +136,33 @@ export interface Native {
   /** Raises the soft limit up to the hard one; returns what is now in force. */
   raiseFdLimit(wanted: number): { soft: number; hard: number };
 }
+
+/** Both src/native (tests) and dist/native lie two folders below the package's root. */
+const ADDON = fileURLToPath(new URL('../../native/build/Release/tandem_native.node', import.meta.url));
+
+let loaded: Native | undefined;
+
+/**
+ * Loads the addon, once a thread. Works in the main thread, in worker threads and in child processes.
+ * @throws TandemError "native.missing" when it was not built or does not fit this Node or machine.
+ */
+export function loadNative(): Native {
+  loaded ??= requireAddon(ADDON);
+  return loaded;
+}
+
+/** @internal with the path as an argument for the test of the error. */
+export function requireAddon(path: string): Native {
+  try {
+    return createRequire(import.meta.url)(path) as Native;
+  } catch (cause) {
+    throw new TandemError('native.missing', `the native addon cannot be loaded: ${firstLine(cause)}`, {
+      hint: 'build it with "npm rebuild" ("npm run build:native" in a checkout); it needs python3, make and a C++ compiler',
+      exitStatus: EXIT.osError,
+      cause,
+    });
+  }
+}
+
+// Node appends the list of requirers to the message
+const firstLine = (error: unknown): string => messageOf(error).split('\n', 1)[0] ?? '';

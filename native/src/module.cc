@@ -1,0 +1,16 @@
+#include "common.h"
+
+namespace {
+
+Napi::Object Init(Napi::Env env, Napi::Object exports) {
+  tandem::InitListeners(env, exports);
+  tandem::InitNetlink(env, exports);
+  tandem::InitPacket(env, exports);
+  tandem::InitRaw6(env, exports);
+  tandem::InitProcess(env, exports);
+  return exports;
+}
+
+}  // namespace
+
+NODE_API_MODULE(tandem_native, Init)
