@@ -1,0 +1,502 @@
+import type { BackendCounters, ProcessCounters, ServiceCounters } from '../model/counters.ts';
+import {
+  CLOSE_REASONS,
+  type CloseReason,
+  REFUSAL_REASONS,
+  type RefusalReason,
+  SESSION_END_REASONS,
+  type SessionEndReason,
+} from '../model/reason.ts';
+
+/**
+ * The one SharedArrayBuffer between the supervisor and the data-path workers.
+ *
+ *     header   Int32[16]     magic, version, workers, service slots, backend slots
+ *     gauges   Int32[G]      what is in use now, over all workers; changed with Atomics only
+ *     shares   Int32[G] x W  each worker's part of every gauge
+ *     totals   Float64[T] x W   what has happened; each region has one writer, readers add them up
+ *
+ *     G: process {connections, descriptors} | S service rows | B backend rows
+ *     T: process {lag, heartbeats}          | S service rows | B backend rows
+ *
+ * A gauge lives twice. The shared cell makes limits exact over all workers and costs a reader one load; the
+ * worker's share is what the supervisor gives back when that worker dies. Both are changed back to back with
+ * no call or loop between, where V8 does not interrupt a thread, so they cannot part.
+ *
+ * Totals are plain stores: eight aligned bytes do not tear on the 64-bit machines that Node supports, and a
+ * lost update is impossible with a single writer. Float64 counts bytes exactly up to 2^53.
+ */
+const MAGIC = 0x7a4d_4c42;
+const VERSION = 1;
+const HEADER_INTS = 16;
+
+const PROCESS_GAUGES = 2;
+const [CONNECTIONS, FDS] = [0, 1];
+const SERVICE_GAUGES = 3;
+const [S_CONNECTIONS, S_QUEUED, S_SOURCES] = [0, 1, 2];
+const BACKEND_GAUGES = 1;
+
+const PROCESS_TOTALS = 2;
+const [LAG, HEARTBEATS] = [0, 1];
+const [ACCEPTED, BYTES_IN, BYTES_OUT, DATAGRAMS_IN, DATAGRAMS_OUT, DATAGRAMS_DROPPED] = [0, 1, 2, 3, 4, 5];
+const REFUSED = 6;
+const CLOSED = REFUSED + REFUSAL_REASONS.length;
+const SESSIONS_ENDED = CLOSED + CLOSE_REASONS.length;
+const SERVICE_TOTALS = SESSIONS_ENDED + SESSION_END_REASONS.length;
+const [CONNECTS, CONNECT_ERRORS, RETRIES, REDISPATCHES, B_BYTES_IN, B_BYTES_OUT, SECONDS, SECONDS_COUNT] = [
+  0, 1, 2, 3, 4, 5, 6, 7,
+];
+const BACKEND_TOTALS = 8;
+
+const REFUSAL_INDEX = indexOf(REFUSAL_REASONS);
+const CLOSE_INDEX = indexOf(CLOSE_REASONS);
+const SESSION_END_INDEX = indexOf(SESSION_END_REASONS);
+
+/** How many rows the buffer has; fixed for its life. */
+export interface CountersSize {
+  readonly workers: number;
+  readonly services: number;
+  readonly backends: number;
+}
+
+/** @throws RangeError unless every size is a whole number from 1 to 65,536. */
+export function createCounters(size: CountersSize): SharedArrayBuffer {
+  for (const [name, count] of Object.entries(size)) {
+    if (!Number.isInteger(count) || count < 1 || count > 65_536) throw new RangeError(`${name}: ${count}`);
+  }
+  const shape = shapeOf(size);
+  const buffer = new SharedArrayBuffer(shape.totalsAt + shape.totals * 8 * size.workers);
+  new Int32Array(buffer, 0, HEADER_INTS).set([MAGIC, VERSION, size.workers, size.services, size.backends]);
+  return buffer;
+}
+
+/** What a data-path worker counts. Slots must be ones that the supervisor's {@link SlotAllocator} gave. */
+export class CounterWriter {
+  readonly #gauges: Int32Array;
+  readonly #share: Int32Array;
+  readonly #totals: Float64Array;
+  readonly #services: number;
+
+  /** @throws RangeError when the buffer is not one of {@link createCounters} or has no such worker. */
+  constructor(buffer: SharedArrayBuffer, worker: number) {
+    const map = mapCounters(buffer);
+    const [share, totals] = [map.shares[worker], map.totals[worker]];
+    if (share === undefined || totals === undefined) throw new RangeError(`no worker ${worker} in the counters`);
+    this.#gauges = map.gauges;
+    this.#share = share;
+    this.#totals = totals;
+    this.#services = map.size.services;
+  }
+
+  // The process
+
+  processConnections(): number {
+    return Atomics.load(this.#gauges, CONNECTIONS);
+  }
+
+  /** Takes one of `max` connections of the process, exact over all workers; false when there is none. */
+  tryEnterProcess(max: number): boolean {
+    return this.#tryTake(CONNECTIONS, max);
+  }
+
+  leaveProcess(): void {
+    this.#change(CONNECTIONS, -1);
+  }
+
+  fdsInUse(): number {
+    return Atomics.load(this.#gauges, FDS);
+  }
+
+  /** One more descriptor belongs to the data path: a listener, an accepted client, a backend's socket. */
+  fdOpened(): void {
+    this.#change(FDS, 1);
+  }
+
+  fdClosed(): void {
+    this.#change(FDS, -1);
+  }
+
+  /** Called several times a second; `lagSeconds` is the longest event-loop delay of late. */
+  heartbeat(lagSeconds: number): void {
+    this.#totals[LAG] = lagSeconds;
+    this.#count(HEARTBEATS, 1);
+  }
+
+  // A service
+
+  serviceConnections(slot: number): number {
+    return Atomics.load(this.#gauges, this.#serviceGauge(slot, S_CONNECTIONS));
+  }
+
+  /** Takes one of the service's `max` connections (null: unlimited, still counted); false when there is none. */
+  tryEnterService(slot: number, max: number | null): boolean {
+    return this.#tryTake(this.#serviceGauge(slot, S_CONNECTIONS), max);
+  }
+
+  leaveService(slot: number): void {
+    this.#change(this.#serviceGauge(slot, S_CONNECTIONS), -1);
+  }
+
+  /** +1 when a client begins to wait for a backend, -1 when it no longer does. */
+  queued(slot: number, change: 1 | -1): void {
+    this.#change(this.#serviceGauge(slot, S_QUEUED), change);
+  }
+
+  /** This worker's source table has grown or shrunk by so many. */
+  sources(slot: number, change: number): void {
+    this.#change(this.#serviceGauge(slot, S_SOURCES), change);
+  }
+
+  /** The guard admitted a client. */
+  accepted(slot: number): void {
+    this.#count(this.#serviceTotal(slot, ACCEPTED), 1);
+  }
+
+  refused(slot: number, reason: RefusalReason): void {
+    this.#count(this.#serviceTotal(slot, REFUSED + REFUSAL_INDEX[reason]), 1);
+  }
+
+  closed(slot: number, reason: CloseReason): void {
+    this.#count(this.#serviceTotal(slot, CLOSED + CLOSE_INDEX[reason]), 1);
+  }
+
+  sessionEnded(slot: number, reason: SessionEndReason): void {
+    this.#count(this.#serviceTotal(slot, SESSIONS_ENDED + SESSION_END_INDEX[reason]), 1);
+  }
+
+  /** Bytes from a client, counted for its service and its backend. */
+  bytesIn(service: number, backend: number, bytes: number): void {
+    this.#count(this.#serviceTotal(service, BYTES_IN), bytes);
+    this.#count(this.#backendTotal(backend, B_BYTES_IN), bytes);
+  }
+
+  /** Bytes from a backend, counted for its service and for itself. */
+  bytesOut(service: number, backend: number, bytes: number): void {
+    this.#count(this.#serviceTotal(service, BYTES_OUT), bytes);
+    this.#count(this.#backendTotal(backend, B_BYTES_OUT), bytes);
+  }
+
+  datagramIn(service: number): void {
+    this.#count(this.#serviceTotal(service, DATAGRAMS_IN), 1);
+  }
+
+  datagramOut(service: number): void {
+    this.#count(this.#serviceTotal(service, DATAGRAMS_OUT), 1);
+  }
+
+  datagramDropped(service: number): void {
+    this.#count(this.#serviceTotal(service, DATAGRAMS_DROPPED), 1);
+  }
+
+  // A backend
+
+  /** In flight on the backend, over all workers. */
+  backendConnections(slot: number): number {
+    return Atomics.load(this.#gauges, this.#backendGauge(slot));
+  }
+
+  /** Takes one of the backend's `max` connections (null: unlimited, still counted); false when it is full. */
+  tryEnterBackend(slot: number, max: number | null): boolean {
+    return this.#tryTake(this.#backendGauge(slot), max);
+  }
+
+  leaveBackend(slot: number): void {
+    this.#change(this.#backendGauge(slot), -1);
+  }
+
+  /** A connect attempt begins. */
+  connectStarted(slot: number): void {
+    this.#count(this.#backendTotal(slot, CONNECTS), 1);
+  }
+
+  connectSucceeded(slot: number, seconds: number): void {
+    this.#count(this.#backendTotal(slot, SECONDS), seconds);
+    this.#count(this.#backendTotal(slot, SECONDS_COUNT), 1);
+  }
+
+  connectFailed(slot: number): void {
+    this.#count(this.#backendTotal(slot, CONNECT_ERRORS), 1);
+  }
+
+  /** After a failed attempt on this backend the client is tried once more, here or elsewhere. */
+  retried(slot: number): void {
+    this.#count(this.#backendTotal(slot, RETRIES), 1);
+  }
+
+  /** The retry left this backend for another. */
+  redispatched(slot: number): void {
+    this.#count(this.#backendTotal(slot, REDISPATCHES), 1);
+  }
+
+  #serviceGauge(slot: number, field: number): number {
+    return PROCESS_GAUGES + slot * SERVICE_GAUGES + field;
+  }
+
+  #backendGauge(slot: number): number {
+    return PROCESS_GAUGES + this.#services * SERVICE_GAUGES + slot * BACKEND_GAUGES;
+  }
+
+  #serviceTotal(slot: number, field: number): number {
+    return PROCESS_TOTALS + slot * SERVICE_TOTALS + field;
+  }
+
+  #backendTotal(slot: number, field: number): number {
+    return PROCESS_TOTALS + this.#services * SERVICE_TOTALS + slot * BACKEND_TOTALS + field;
+  }
+
+  #change(cell: number, by: number): void {
+    Atomics.add(this.#gauges, cell, by);
+    this.#share[cell] = (this.#share[cell] ?? 0) + by;
+  }
+
+  #tryTake(cell: number, max: number | null): boolean {
+    if (max === null) {
+      this.#change(cell, 1);
+      return true;
+    }
+    let seen = Atomics.load(this.#gauges, cell);
+    while (seen < max) {
+      const found = Atomics.compareExchange(this.#gauges, cell, seen, seen + 1);
+      if (found === seen) {
+        this.#share[cell] = (this.#share[cell] ?? 0) + 1;
+        return true;
+      }
+      seen = found;
+    }
+    return false;
+  }
+
+  #count(cell: number, by: number): void {
+    this.#totals[cell] = (this.#totals[cell] ?? 0) + by;
+  }
+}
+
+/** What the supervisor reads, and the little that it alone may change. */
+export class CounterReader {
+  readonly size: CountersSize;
+  readonly #map: CounterMap;
+
+  /** @throws RangeError when the buffer is not one of {@link createCounters}. */
+  constructor(buffer: SharedArrayBuffer) {
+    this.#map = mapCounters(buffer);
+    this.size = this.#map.size;
+  }
+
+  /** Connections and descriptors over all workers, the worst lag and the sum of the heartbeats. */
+  process(): ProcessCounters {
+    return {
+      connections: this.#gauge(CONNECTIONS),
+      fdsInUse: this.#gauge(FDS),
+      loopLagSeconds: Math.max(...this.#map.totals.map((region) => region[LAG] ?? 0)),
+      heartbeats: this.#total(HEARTBEATS),
+    };
+  }
+
+  /** Heartbeats of one worker: a worker whose number stands still has stalled. */
+  heartbeats(worker: number): number {
+    return this.#map.totals[worker]?.[HEARTBEATS] ?? 0;
+  }
+
+  service(slot: number): ServiceCounters {
+    const { gauge, total } = this.#serviceRow(slot);
+    return {
+      connections: this.#gauge(gauge + S_CONNECTIONS),
+      queued: this.#gauge(gauge + S_QUEUED),
+      sources: this.#gauge(gauge + S_SOURCES),
+      accepted: this.#total(total + ACCEPTED),
+      bytesIn: this.#total(total + BYTES_IN),
+      bytesOut: this.#total(total + BYTES_OUT),
+      datagramsIn: this.#total(total + DATAGRAMS_IN),
+      datagramsOut: this.#total(total + DATAGRAMS_OUT),
+      datagramsDropped: this.#total(total + DATAGRAMS_DROPPED),
+      refused: this.#byReason(REFUSAL_REASONS, total + REFUSED),
+      closed: this.#byReason(CLOSE_REASONS, total + CLOSED),
+      sessionsEnded: this.#byReason(SESSION_END_REASONS, total + SESSIONS_ENDED),
+    };
+  }
+
+  backend(slot: number): BackendCounters {
+    const { gauge, total } = this.#backendRow(slot);
+    return {
+      connections: this.#gauge(gauge),
+      connects: this.#total(total + CONNECTS),
+      connectErrors: this.#total(total + CONNECT_ERRORS),
+      retries: this.#total(total + RETRIES),
+      redispatches: this.#total(total + REDISPATCHES),
+      bytesIn: this.#total(total + B_BYTES_IN),
+      bytesOut: this.#total(total + B_BYTES_OUT),
+      connectSecondsSum: this.#total(total + SECONDS),
+      connectSecondsCount: this.#total(total + SECONDS_COUNT),
+    };
+  }
+
+  /** In flight on a backend: what draining waits for. */
+  backendConnections(slot: number): number {
+    return this.#gauge(this.#backendRow(slot).gauge);
+  }
+
+  /** Gives back all that a worker held. Call it once the worker has exited and before its successor starts. */
+  releaseWorker(worker: number): void {
+    const share = this.#map.shares[worker];
+    if (share === undefined) throw new RangeError(`no worker ${worker} in the counters`);
+    share.forEach((held, cell) => {
+      Atomics.sub(this.#map.gauges, cell, held);
+    });
+    share.fill(0);
+  }
+
+  /** For {@link SlotAllocator}: is nothing in use in this row? */
+  isServiceIdle(slot: number): boolean {
+    const { gauge } = this.#serviceRow(slot);
+    for (let field = 0; field < SERVICE_GAUGES; field++) if (this.#gauge(gauge + field) !== 0) return false;
+    return true;
+  }
+
+  /** For {@link SlotAllocator}: sets the row's totals back; its gauges are 0 already. */
+  clearService(slot: number): void {
+    const { total } = this.#serviceRow(slot);
+    for (const region of this.#map.totals) region.fill(0, total, total + SERVICE_TOTALS);
+  }
+
+  /** For {@link SlotAllocator}. */
+  clearBackend(slot: number): void {
+    const { total } = this.#backendRow(slot);
+    for (const region of this.#map.totals) region.fill(0, total, total + BACKEND_TOTALS);
+  }
+
+  #serviceRow(slot: number): Row {
+    checkSlot(slot, this.size.services);
+    return { gauge: PROCESS_GAUGES + slot * SERVICE_GAUGES, total: PROCESS_TOTALS + slot * SERVICE_TOTALS };
+  }
+
+  #backendRow(slot: number): Row {
+    checkSlot(slot, this.size.backends);
+    const { services } = this.size;
+    return {
+      gauge: PROCESS_GAUGES + services * SERVICE_GAUGES + slot * BACKEND_GAUGES,
+      total: PROCESS_TOTALS + services * SERVICE_TOTALS + slot * BACKEND_TOTALS,
+    };
+  }
+
+  #gauge(cell: number): number {
+    return Atomics.load(this.#map.gauges, cell);
+  }
+
+  #total(cell: number): number {
+    let sum = 0;
+    for (const region of this.#map.totals) sum += region[cell] ?? 0;
+    return sum;
+  }
+
+  #byReason<R extends string>(reasons: readonly R[], first: number): Record<R, number> {
+    const entries = reasons.map((reason, i) => [reason, this.#total(first + i)] as const);
+    return Object.fromEntries(entries) as Record<R, number>;
+  }
+}
+
+/**
+ * Hands out the rows, on the supervisor's side. A freed row is reused only when nothing in it is in use any
+ * more, oldest first, so that a worker that has not heard yet cannot spoil the row of a successor.
+ */
+export class SlotAllocator {
+  readonly #size: number;
+  readonly #isIdle: (slot: number) => boolean;
+  readonly #clear: (slot: number) => void;
+  readonly #taken = new Set<number>();
+  /** Never used, then freed ones in the order of their release. */
+  #spare: number[];
+
+  private constructor(size: number, isIdle: (slot: number) => boolean, clear: (slot: number) => void) {
+    this.#size = size;
+    this.#isIdle = isIdle;
+    this.#clear = clear;
+    this.#spare = Array.from({ length: size }, (_, slot) => slot);
+  }
+
+  static services(reader: CounterReader): SlotAllocator {
+    return new SlotAllocator(
+      reader.size.services,
+      (slot) => reader.isServiceIdle(slot),
+      (slot) => reader.clearService(slot),
+    );
+  }
+
+  static backends(reader: CounterReader): SlotAllocator {
+    return new SlotAllocator(
+      reader.size.backends,
+      (slot) => reader.backendConnections(slot) === 0,
+      (slot) => reader.clearBackend(slot),
+    );
+  }
+
+  get size(): number {
+    return this.#size;
+  }
+
+  get taken(): number {
+    return this.#taken.size;
+  }
+
+  /** A row of zeros, or undefined when all are taken or still in use. */
+  allocate(): number | undefined {
+    const at = this.#spare.findIndex(this.#isIdle);
+    const [slot] = at < 0 ? [] : this.#spare.splice(at, 1);
+    if (slot === undefined) return undefined;
+    this.#clear(slot);
+    this.#taken.add(slot);
+    return slot;
+  }
+
+  /** @throws RangeError when the slot is not taken. */
+  free(slot: number): void {
+    if (!this.#taken.delete(slot)) throw new RangeError(`slot ${slot} is not taken`);
+    this.#spare.push(slot);
+  }
+}
+
+interface Row {
+  readonly gauge: number;
+  readonly total: number;
+}
+
+interface CounterMap {
+  readonly size: CountersSize;
+  readonly gauges: Int32Array;
+  readonly shares: readonly Int32Array[];
+  readonly totals: readonly Float64Array[];
+}
+
+function shapeOf(size: CountersSize): { gauges: number; totals: number; totalsAt: number } {
+  const gauges = PROCESS_GAUGES + size.services * SERVICE_GAUGES + size.backends * BACKEND_GAUGES;
+  const totals = PROCESS_TOTALS + size.services * SERVICE_TOTALS + size.backends * BACKEND_TOTALS;
+  const ints = HEADER_INTS + gauges * (1 + size.workers);
+  // Float64Array wants a multiple of 8
+  return { gauges, totals, totalsAt: Math.ceil(ints / 2) * 8 };
+}
+
+function mapCounters(buffer: SharedArrayBuffer): CounterMap {
+  const header = buffer.byteLength < HEADER_INTS * 4 ? [] : new Int32Array(buffer, 0, HEADER_INTS);
+  const [magic, version, workers = 0, services = 0, backends = 0] = header;
+  if (magic !== MAGIC || version !== VERSION) throw new RangeError('not a counters buffer of this version');
+  const size = { workers, services, backends };
+  const shape = shapeOf(size);
+  const ints = (block: number): Int32Array =>
+    new Int32Array(buffer, (HEADER_INTS + shape.gauges * block) * 4, shape.gauges);
+  const indices = Array.from({ length: workers }, (_, worker) => worker);
+  return {
+    size,
+    gauges: ints(0),
+    shares: indices.map((worker) => ints(1 + worker)),
+    totals: indices.map(
+      (worker) => new Float64Array(buffer, shape.totalsAt + worker * shape.totals * 8, shape.totals),
+    ),
+  };
+}
+
+function checkSlot(slot: number, count: number): void {
+  if (!Number.isInteger(slot) || slot < 0 || slot >= count) throw new RangeError(`no slot ${slot} of ${count}`);
+}
+
+function indexOf<R extends string>(reasons: readonly R[]): Readonly<Record<R, number>> {
+  return Object.fromEntries(reasons.map((reason, i) => [reason, i])) as Record<R, number>;
+}

@@ -1,0 +1,29 @@
+import { unreachable } from '../../lib/errors.ts';
+import type { ScheduleSpec } from '../../model/service.ts';
+import { First } from './first.ts';
+import { LeastConnections } from './least-connections.ts';
+import { Maglev } from './maglev.ts';
+import { RandomTwo } from './random-two.ts';
+import { RoundRobin } from './round-robin.ts';
+import { SourceHash } from './source-hash.ts';
+import type { Scheduler } from './types.ts';
+
+/** A scheduler with no backends yet. `random` answers in [0, 1); only random-two asks. */
+export function createScheduler(spec: ScheduleSpec, random: () => number): Scheduler {
+  switch (spec.algorithm) {
+    case 'round-robin':
+      return new RoundRobin();
+    case 'least-connections':
+      return new LeastConnections();
+    case 'random-two':
+      return new RandomTwo(random);
+    case 'source-hash':
+      return new SourceHash(spec.balanceFactor);
+    case 'maglev':
+      return new Maglev(spec);
+    case 'first':
+      return new First();
+    default:
+      return unreachable(spec.algorithm);
+  }
+}
