@@ -171,7 +171,7 @@ function decodeFields(reader: ByteReader, message: Uint8Array, envelope: Envelop
   const addressBytes = reader.bytes(count * (family === 4 ? 4 : 16));
   const authData = version === 2 ? reader.bytes(V2_AUTH_LENGTH) : new Uint8Array(0);
 
-  // Nothing is believed before the checksum is: a corrupt count or VRID is a checksum fault.
+  // Bytes past what the count implies are not ours to judge: keepalived's HMAC trailer comes there.
   const style = verifyChecksum(version, message.subarray(0, reader.offset), envelope);
   if (style === 'bad') return discarded('checksum');
   if (vrid === 0) return discarded('vrid');

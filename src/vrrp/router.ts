@@ -58,7 +58,7 @@ export type RouterAction =
   | { readonly type: 'release' }
   /** Gratuitous ARP / unsolicited NA for every address, with its repetitions. */
   | { readonly type: 'announce' }
-  /** Another router was Active beside us; we stay. At most one a second. */
+  /** Another router was Active beside us; we stay and announce again. At most one a second. */
   | { readonly type: 'conflict'; readonly source: IpAddress; readonly priority: number }
   | {
       readonly type: 'transition';
@@ -98,7 +98,8 @@ export interface Router {
   readonly expiryCause: ExpiryCause;
   readonly timers: Readonly<Record<TimerName, Instant | null>>;
   readonly peer: PeerRecord | null;
-  readonly lastConflict: Instant | null;
+  /** When the addresses were last announced (the announcer's own repetitions apart). */
+  readonly announcedAt: Instant | null;
 }
 
 /** A virtual router before its `start`: Initialize, link and fitness assumed good until told otherwise. */
@@ -117,7 +118,7 @@ export function createRouter(settings: RouterSettings): Router {
     expiryCause: 'active-down-expired',
     timers: { 'active-down': null, adver: null, 'preempt-delay': null },
     peer: null,
-    lastConflict: null,
+    announcedAt: null,
   };
 }
 

@@ -1,10 +1,9 @@
-import { after, between, type Duration, type Instant, micros, seconds } from '../lib/duration.ts';
+import { after, between, type Instant, micros, seconds } from '../lib/duration.ts';
 import { unreachable } from '../lib/errors.ts';
 import { compareIp } from '../lib/ip.ts';
 import type { TransitionReason } from '../model/failover.ts';
 import { activeDownInterval, type IntervalInput, skewTime } from './intervals.ts';
 import {
-  type ExpiryCause,
   effectivePriority,
   type ResumePoint,
   type Router,
@@ -13,6 +12,7 @@ import {
   type RouterSettings,
   type TimerName,
 } from './router.ts';
+import { Turn } from './turn.ts';
 
 type Advertised = Extract<RouterInput, { type: 'advertisement' }>;
 
@@ -20,7 +20,7 @@ type Advertised = Extract<RouterInput, { type: 'advertisement' }>;
 const OWNER_PRIORITY = 255;
 const MAX_RAISED_PRIORITY = 254;
 
-/** Re-announcements and conflict events, however often a lower-priority Active insists. */
+/** Between announcements that conflicts cause, however often another Active insists. */
 const CONFLICT_HOLD = seconds(1);
 
 export interface Step {
@@ -38,91 +38,60 @@ export function step(router: Router, input: RouterInput, now: Instant): Step {
   return { router: turn.router, actions: turn.actions };
 }
 
-/** A step in the making: the next value and the actions so far. */
-class Turn {
-  router: Router;
-  readonly actions: RouterAction[] = [];
-  readonly now: Instant;
-
-  constructor(router: Router, now: Instant) {
-    this.router = router;
-    this.now = now;
-  }
-
-  set(changes: Partial<Router>): void {
-    this.router = { ...this.router, ...changes };
-  }
-
-  act(action: RouterAction): void {
-    this.actions.push(action);
-  }
-
-  armAt(timer: TimerName, at: Instant): void {
-    this.set({ timers: { ...this.router.timers, [timer]: at } });
-    this.act({ type: 'arm', timer, at });
-  }
-
-  arm(timer: TimerName, delay: Duration): void {
-    this.armAt(timer, after(this.now, delay));
-  }
-
-  cancel(timer: TimerName): void {
-    if (this.router.timers[timer] === null) return;
-    this.set({ timers: { ...this.router.timers, [timer]: null } });
-    this.act({ type: 'cancel', timer });
-  }
-
-  send(): void {
-    this.act({ type: 'send', priority: effectivePriority(this.router) });
-  }
-
-  transition(to: Router['state'], reason: TransitionReason): void {
-    const from = this.router.state;
-    this.set({ state: to, reason });
-    this.act({ type: 'transition', from, to, reason });
-  }
-}
-
 function dispatch(turn: Turn, input: RouterInput): void {
   switch (input.type) {
     case 'start':
-      return start(turn, input.resume);
+      start(turn, input.resume);
+      break;
     case 'stop':
-      return stop(turn, input.reason);
+      turn.set({ started: false });
+      leave(turn, input.reason);
+      break;
     case 'advertisement':
-      return advertisement(turn, input);
+      advertisement(turn, input);
+      break;
     case 'timer':
-      return timerFired(turn, input.timer);
+      timerFired(turn, input.timer);
+      break;
     case 'link':
-      return link(turn, input.up);
+      link(turn, input.up);
+      break;
     case 'fitness':
-      return fitness(turn, input.fit);
+      fitness(turn, input.fit);
+      break;
     case 'handover':
-      return handover(turn);
+      handover(turn);
+      break;
     case 'takeover':
-      return takeover(turn);
+      takeover(turn);
+      break;
     case 'contested':
-      return turn.router.state === 'Active' ? turn.act({ type: 'announce' }) : undefined;
+      if (turn.router.state === 'Active' && mayReannounce(turn)) turn.announce();
+      break;
     case 'reconfigure':
-      return reconfigure(turn, input.settings);
+      reconfigure(turn, input.settings);
+      break;
     default:
-      return unreachable(input);
+      unreachable(input);
   }
 }
 
 // Initialize (RFC 9568, 6.4.1)
 
 function start(turn: Turn, resume: ResumePoint | null): void {
-  if (turn.router.started) return;
+  const { started, linkUp, fit, settings } = turn.router;
+  if (started) return;
   turn.set({ started: true });
-  if (resume === null) return enter(turn, 'startup');
-  if (!turn.router.linkUp || !turn.router.fit) return;
-  if (resume.state === 'Backup') {
+  if (resume === null) {
+    enter(turn, 'startup');
+  } else if (linkUp && fit && resume.state === 'Backup') {
     turn.set({ yielded: resume.yielded });
-    return becomeBackup(turn, 'resumed');
+    becomeBackup(turn, 'resumed');
+  } else if (linkUp && fit) {
+    const { effectivePriority: held } = resume;
+    turn.set({ raised: held !== null && held > settings.priority ? held : null });
+    becomeActive(turn, 'resumed', 'advertise-first');
   }
-  turn.set({ raised: resume.effectivePriority });
-  becomeActive(turn, 'resumed', 'advertise-first');
 }
 
 /** Leaves Initialize when nothing stands against it. */
@@ -132,11 +101,6 @@ function enter(turn: Turn, reason: TransitionReason): void {
   turn.set({ activeInterval: settings.advertiseInterval });
   if (settings.priority === OWNER_PRIORITY) becomeActive(turn, 'address-owner', 'advertise-first');
   else becomeBackup(turn, reason);
-}
-
-function stop(turn: Turn, reason: 'shutdown' | 'supervisor-lost'): void {
-  turn.set({ started: false });
-  leave(turn, reason);
 }
 
 function link(turn: Turn, up: boolean): void {
@@ -193,29 +157,29 @@ function advertisement(turn: Turn, input: Advertised): void {
   const { source, priority, interval } = input;
   turn.set({ peer: { source, priority, interval, at: turn.now } });
   if (state === 'Active') heardWhileActive(turn, input);
+  else if (priority === 0) activeResigned(turn);
   else heardWhileBackup(turn, input);
 }
 
 function heardWhileBackup(turn: Turn, input: Advertised): void {
-  const { settings, yielded, preemptReady } = turn.router;
-  if (input.priority === 0) return activeResigned(turn);
+  const { settings, yielded, preemptReady, timers } = turn.router;
   // RFC 9568, 6.1: the owner preempts whatever Preempt_Mode says
   const mayPreempt = (settings.preempt || settings.priority === OWNER_PRIORITY) && !yielded;
   if (input.priority >= settings.priority || !mayPreempt) {
     turn.cancel('preempt-delay');
     turn.set({ preemptReady: false });
-    return follow(turn, input.interval);
+    follow(turn, input);
+  } else if (settings.preemptDelay > 0 && !preemptReady) {
+    if (timers['preempt-delay'] === null) turn.arm('preempt-delay', settings.preemptDelay);
+    follow(turn, input);
+  } else {
+    // discarded: Active_Down goes on running
+    turn.set({ expiryCause: 'preempt' });
   }
-  if (settings.preemptDelay > 0 && !preemptReady) {
-    if (turn.router.timers['preempt-delay'] === null) turn.arm('preempt-delay', settings.preemptDelay);
-    return follow(turn, input.interval);
-  }
-  // discarded: Active_Down goes on running
-  turn.set({ expiryCause: 'preempt' });
 }
 
 /** Learns the Active router's interval, for peers may be configured differently, and waits anew. */
-function follow(turn: Turn, interval: Duration): void {
+function follow(turn: Turn, { interval }: Advertised): void {
   turn.set({ activeInterval: interval });
   armActiveDown(turn);
 }
@@ -245,7 +209,7 @@ function becomeActive(turn: Turn, reason: TransitionReason, order: Order): void 
   turn.set({ yielded: false, preemptReady: false });
   if (order === 'advertise-first') turn.send();
   turn.act({ type: 'claim' });
-  turn.act({ type: 'announce' });
+  turn.announce();
   if (order === 'claim-first') turn.send();
   turn.arm('adver', turn.router.settings.advertiseInterval);
   turn.transition('Active', reason);
@@ -253,22 +217,26 @@ function becomeActive(turn: Turn, reason: TransitionReason, order: Order): void 
 
 function heardWhileActive(turn: Turn, input: Advertised): void {
   const { settings } = turn.router;
-  if (input.priority === 0) {
-    turn.send();
-    turn.arm('adver', settings.advertiseInterval);
-    return conflict(turn, input);
-  }
   const own = effectivePriority(turn.router);
-  if (input.priority > own) return yieldTo(turn, input, 'higher-priority-seen');
-  if (input.priority === own && compareIp(input.source, settings.source) > 0) {
-    return yieldTo(turn, input, 'equal-priority-greater-address-seen');
+  if (input.priority > own) {
+    yieldTo(turn, input, 'higher-priority-seen');
+  } else if (input.priority === own && compareIp(input.source, settings.source) > 0) {
+    yieldTo(turn, input, 'equal-priority-greater-address-seen');
+  } else {
+    // RFC 9568 (new in it): assert ourselves at once against a lower priority, too; only priority 0 moves
+    // the regular advertisement
+    turn.send();
+    if (input.priority === 0) turn.arm('adver', settings.advertiseInterval);
+    conflict(turn, input);
   }
-  // RFC 9568 (new in it): assert ourselves at once; the regular advertisement stays where it was
-  turn.send();
-  conflict(turn, input);
 }
 
+/**
+ * Two were Active. The parting advertisement is the only way in which the one that stays can know it when
+ * its own came first (a healed partition): it announces again, as keepalived does too on a lower priority.
+ */
 function yieldTo(turn: Turn, input: Advertised, reason: TransitionReason): void {
+  turn.send();
   turn.act({ type: 'release' });
   turn.set({ activeInterval: input.interval });
   becomeBackup(turn, reason);
@@ -276,11 +244,15 @@ function yieldTo(turn: Turn, input: Advertised, reason: TransitionReason): void 
 
 /** Two were Active: whoever stays announces again, or the hosts on the link keep the other's MAC address. */
 function conflict(turn: Turn, { source, priority }: Advertised): void {
-  const { lastConflict } = turn.router;
-  if (lastConflict !== null && between(lastConflict, turn.now) < CONFLICT_HOLD) return;
-  turn.set({ lastConflict: turn.now });
-  turn.act({ type: 'announce' });
+  if (!mayReannounce(turn)) return;
+  turn.announce();
   turn.act({ type: 'conflict', source, priority });
+}
+
+/** Not right after another announcement: that one is still being repeated. */
+function mayReannounce(turn: Turn): boolean {
+  const { announcedAt } = turn.router;
+  return announcedAt === null || between(announcedAt, turn.now) >= CONFLICT_HOLD;
 }
 
 // Timers
@@ -288,23 +260,20 @@ function conflict(turn: Turn, { source, priority }: Advertised): void {
 function timerFired(turn: Turn, timer: TimerName): void {
   const deadline = turn.router.timers[timer];
   if (deadline === null) return;
-  // fired for a deadline that has since moved
-  if (turn.now < deadline) return turn.armAt(timer, deadline);
-  turn.set({ timers: { ...turn.router.timers, [timer]: null } });
-  switch (timer) {
-    case 'active-down':
-      return activeDown(turn, turn.router.expiryCause);
-    case 'preempt-delay':
-      return turn.set({ preemptReady: true });
-    case 'adver':
-      return advertise(turn, deadline);
-    default:
-      return unreachable(timer);
+  if (turn.now < deadline) {
+    // fired for a deadline that has since moved
+    turn.armAt(timer, deadline);
+    return;
   }
+  turn.set({ timers: { ...turn.router.timers, [timer]: null } });
+  if (timer === 'adver') advertise(turn, deadline);
+  else if (timer === 'preempt-delay') turn.set({ preemptReady: true });
+  else activeDown(turn);
 }
 
-function activeDown(turn: Turn, cause: ExpiryCause): void {
-  becomeActive(turn, cause, cause === 'preempt' ? 'claim-first' : 'advertise-first');
+function activeDown(turn: Turn): void {
+  const { expiryCause } = turn.router;
+  becomeActive(turn, expiryCause, expiryCause === 'preempt' ? 'claim-first' : 'advertise-first');
 }
 
 /** From deadline to deadline, so that delays do not add up; after a stall, one advertisement and not many. */
@@ -344,10 +313,15 @@ function reconfigure(turn: Turn, settings: RouterSettings): void {
   const before = turn.router;
   const unlearned = before.peer === null;
   turn.set({ settings, ...(unlearned && { activeInterval: settings.advertiseInterval }) });
-  if (before.state === 'Active') return readvertise(turn, before);
-  if (before.state !== 'Backup') return;
+  if (before.state === 'Active') readvertise(turn, before);
+  else if (before.state === 'Backup') reconfigureBackup(turn, before);
+}
+
+function reconfigureBackup(turn: Turn, before: Router): void {
+  const { settings } = turn.router;
   if (settings.priority === OWNER_PRIORITY && before.settings.priority !== OWNER_PRIORITY) {
-    return becomeActive(turn, 'reconfigured', 'claim-first');
+    becomeActive(turn, 'reconfigured', 'claim-first');
+    return;
   }
   if (!settings.preempt || settings.preemptDelay !== before.settings.preemptDelay) {
     turn.cancel('preempt-delay');
@@ -357,11 +331,11 @@ function reconfigure(turn: Turn, settings: RouterSettings): void {
 
 /** The peers learn a changed priority or interval at once, not after the old interval. */
 function readvertise(turn: Turn, before: Router): void {
-  const { settings } = turn.router;
-  const sameInterval = settings.advertiseInterval === before.settings.advertiseInterval;
+  const { advertiseInterval } = turn.router.settings;
+  const sameInterval = advertiseInterval === before.settings.advertiseInterval;
   if (sameInterval && effectivePriority(turn.router) === effectivePriority(before)) return;
   turn.send();
-  turn.arm('adver', settings.advertiseInterval);
+  turn.arm('adver', advertiseInterval);
 }
 
 /** What has been waited so far counts. */
