@@ -1,4 +1,4 @@
-import { after, between, type Instant, micros, seconds } from '../lib/duration.ts';
+import { after, between, type Instant, instant, micros, seconds } from '../lib/duration.ts';
 import { unreachable } from '../lib/errors.ts';
 import { compareIp } from '../lib/ip.ts';
 import type { TransitionReason } from '../model/failover.ts';
@@ -346,5 +346,5 @@ function shiftActiveDown(turn: Turn, before: Router): void {
   const difference = micros(interval(intervals(turn.router)) - interval(intervals(before)));
   if (difference === 0) return;
   const shifted = after(deadline, difference);
-  turn.armAt('active-down', shifted > turn.now ? shifted : turn.now);
+  turn.armAt('active-down', instant(Math.max(shifted, turn.now)));
 }

@@ -1,0 +1,52 @@
+import type { TransitionReason } from '../model/failover.ts';
+import { effectivePriority, type Router } from './router.ts';
+
+/** Why a router became Active, after "Active: ". */
+const WHY_ACTIVE: Readonly<Partial<Record<TransitionReason, string>>> = {
+  'address-owner': 'priority 255 owns the addresses',
+  'active-down-expired': 'no advertisement from another router within Active_Down_Interval',
+  'peer-priority-zero': 'the peer resigned with priority 0',
+  preempt: 'preempted a router of lower priority',
+  takeover: 'told to take over',
+  resumed: 'kept the role over a restart of the agent',
+  reconfigured: 'the configuration made it the owner of the addresses',
+};
+
+/** One sentence for people: why this router is Active or not. */
+export function explain(router: Router): string {
+  switch (router.state) {
+    case 'Initialize':
+      return `Initialize: ${whyInitialize(router)}`;
+    case 'Backup':
+      return `Backup: ${whyBackup(router)}`;
+    case 'Active':
+      return `Active: ${WHY_ACTIVE[router.reason] ?? router.reason}${raisedNote(router)}`;
+  }
+}
+
+function whyInitialize({ started, linkUp, fit, reason }: Router): string {
+  if (!started) {
+    if (reason === 'supervisor-lost') return 'resigned, because the supervisor fell silent';
+    return reason === 'shutdown' ? 'shut down' : 'not started yet';
+  }
+  if (!linkUp) return 'the link is down';
+  return fit ? 'starting' : 'this node is not fit to serve';
+}
+
+function whyBackup(router: Router): string {
+  const { peer, settings, timers } = router;
+  if (peer === null) return 'listening for an Active router before becoming one';
+  const who = `${peer.source.text} (priority ${peer.priority})`;
+  if (peer.priority === 0) return `${peer.source.text} resigned; taking over after Skew_Time`;
+  if (router.yielded) return `handed over to ${who}; not preempting while it advertises`;
+  if (peer.priority > settings.priority) return `${who} is Active, and our priority is ${settings.priority}`;
+  if (peer.priority === settings.priority) return `${who} is Active with the same priority`;
+  if (timers['preempt-delay'] !== null) return `${who} is Active; the preempt delay is running`;
+  if (!settings.preempt) return `${who} is Active, and preemption is off`;
+  return `${who} is Active; about to preempt it`;
+}
+
+function raisedNote(router: Router): string {
+  if (router.raised === null || router.raised <= router.settings.priority) return '';
+  return `, with priority ${effectivePriority(router)} instead of ${router.settings.priority}`;
+}
