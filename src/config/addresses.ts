@@ -1,0 +1,140 @@
+import {
+  type Endpoint,
+  type IpAddress,
+  type IpPrefix,
+  isMulticast,
+  isUnspecified,
+  parseEndpoint,
+  parseIp,
+  parsePrefix,
+} from '../lib/ip.ts';
+import { type Parsed, quote, right, textLeaf, wrong } from './values.ts';
+
+const NO_NAMES = 'Tandem does not resolve names: write the address';
+
+/** Why `text` is not an address, as precisely as can be told. */
+function addressFault(text: string, example: string): Parsed<never> {
+  if (text.includes('%')) {
+    return wrong(`${quote(text)} has a zone`, 'write a routable address, without "%" and what follows');
+  }
+  // RFC 1123, section 2.1: a name may begin with a digit, but its last label is never all digits
+  const looksLikeName = /^(?=.*[a-zA-Z])[a-zA-Z0-9_-]+(?:\.[a-zA-Z0-9_-]+)*\.?$/.test(text);
+  if (looksLikeName) return wrong(`${quote(text)} is a host name`, `${NO_NAMES}, such as "${example}"`);
+  return wrong(`${quote(text)} is not an IP address`, `write ${example}`);
+}
+
+/** `::ffff:10.0.0.1` is an IPv4 address in disguise: filters and hashes would see it as one or the other. */
+function mappedFault(written: string, address: IpAddress): Parsed<never> | undefined {
+  if (address.family === 6 || !written.includes(':')) return undefined;
+  return wrong(`${quote(written)} is an IPv4-mapped address`, `write the IPv4 address: ${address.text}`);
+}
+
+function readAddress(text: string, example: string): Parsed<IpAddress> {
+  const address = parseIp(text);
+  if (address === undefined) return addressFault(text, example);
+  return mappedFault(text, address) ?? right(address);
+}
+
+function readEndpoint(text: string): Parsed<Endpoint> {
+  const endpoint = parseEndpoint(text);
+  const parts = /^(?:\[(.*)\]|(.*)):(-?\d+)$/.exec(text);
+  if (endpoint !== undefined) {
+    return mappedFault(parts?.[1] ?? '', endpoint.address) ?? right(endpoint);
+  }
+  if (parseIp(text)?.family === 6) {
+    return wrong(`${quote(text)} has no port, or no brackets`, `write "[${text}]:80"`);
+  }
+  if (parts === null) {
+    if (parseIp(text) !== undefined) return wrong(`${quote(text)} has no port`, `write "${text}:80"`);
+    return addressFault(text.replace(/:[^:]*$/, ''), '10.0.0.1:80 or [2001:db8::1]:80');
+  }
+  const [, bracketed, plain = '', port] = parts;
+  if (bracketed === undefined && parseIp(plain)?.family === 6) {
+    return wrong(`${quote(text)} needs brackets around the address`, `write "[${plain}]:${port}"`);
+  }
+  const host = bracketed ?? plain;
+  if (host === '' || host === '*') {
+    return wrong(
+      `${quote(text)} has no address`,
+      `write "0.0.0.0:${port}" or "[::]:${port}" for every address`,
+    );
+  }
+  if (parseIp(host) === undefined) return addressFault(host, `10.0.0.1:${port}`);
+  if (bracketed !== undefined && !bracketed.includes(':')) {
+    return wrong(`${quote(text)} has brackets around an IPv4 address`, `write "${bracketed}:${port}"`);
+  }
+  return wrong(`port ${port} is out of range`, 'write a port from 1 to 65535');
+}
+
+/** "10.0.0.1:80" or "[2001:db8::1]:80" to listen on. Wildcards are allowed, multicast is not. */
+export function listenEndpoint() {
+  return textLeaf('an address and port such as "10.0.0.100:80" or "[2001:db8::100]:80"', (text) => {
+    const parsed = readEndpoint(text);
+    if (parsed.ok && isMulticast(parsed.value.address)) {
+      return wrong(`${quote(text)} is a multicast address`, 'write a unicast address to listen on');
+    }
+    return parsed;
+  });
+}
+
+/** The address and port of a backend: one host, so neither a wildcard nor multicast. */
+export function backendEndpoint() {
+  return textLeaf('an address and port such as "10.0.1.11:8080" or "[2001:db8::11]:8080"', (text) => {
+    const parsed = readEndpoint(text);
+    return parsed.ok ? (unicastFault(text, parsed.value.address) ?? parsed) : parsed;
+  });
+}
+
+function unicastFault(text: string, address: IpAddress): Parsed<never> | undefined {
+  if (isUnspecified(address)) return wrong(`${quote(text)} names no host`, 'write the address of one host');
+  if (isMulticast(address)) {
+    return wrong(`${quote(text)} is a multicast address`, 'write the unicast address of one host');
+  }
+  const broadcast = address.family === 4 && address.bytes.every((byte) => byte === 255);
+  return broadcast
+    ? wrong(`${quote(text)} is a broadcast address`, 'write the address of one host')
+    : undefined;
+}
+
+/** The address of one host. */
+export function unicastAddress() {
+  return textLeaf('an IP address such as "10.0.0.2"', (text) => {
+    const parsed = readAddress(text, '10.0.0.2 or fe80::2');
+    return parsed.ok ? (unicastFault(text, parsed.value) ?? parsed) : parsed;
+  });
+}
+
+function readPrefix(text: string, example: string): Parsed<IpPrefix> {
+  const [host = '', length, ...rest] = text.split('/');
+  const address = readAddress(host, example);
+  if (!address.ok) return address;
+  const prefix = parsePrefix(text);
+  if (prefix !== undefined) return right(prefix);
+  const bits = address.value.family === 4 ? 32 : 128;
+  const found = [length, ...rest].join('/');
+  return wrong(`the prefix length "/${found}" is out of range`, `write a length from /0 to /${bits}`);
+}
+
+/** A virtual address with its prefix length; without one it is a host (/32, /128). */
+export function virtualAddress() {
+  return textLeaf('an address with its prefix length, such as "10.0.0.100/24"', (text) => {
+    const parsed = readPrefix(text, '10.0.0.100/24');
+    if (!parsed.ok) return parsed;
+    const fault = unicastFault(text, parsed.value.address);
+    if (fault !== undefined) return fault;
+    const { family, bytes } = parsed.value.address;
+    const loopback = family === 4 ? bytes[0] === 127 : parsed.value.address.text === '::1';
+    if (loopback)
+      return wrong(`${quote(text)} is a loopback address`, 'write an address that clients can reach');
+    if (parsed.value.length === 0)
+      return wrong(`${quote(text)} has prefix length 0`, 'write the length of its subnet');
+    return parsed;
+  });
+}
+
+/** A network for allow and deny lists; a bare address is a host. */
+export function network() {
+  return textLeaf('a network such as "10.0.0.0/8" or "2001:db8::/32"', (text) =>
+    readPrefix(text, '10.0.0.0/8 or 2001:db8::/32'),
+  );
+}

@@ -1,0 +1,68 @@
+import type { z } from 'zod';
+import { type Finding, fault } from './finding.ts';
+import type { KeyPath } from './positions.ts';
+import { suggestKey } from './suggest.ts';
+import { describe } from './values.ts';
+
+type Issue = z.core.$ZodIssue;
+
+/** Zod's issues as findings; `raw` is what was judged, to say what was found. */
+export function findingsOf(issues: readonly Issue[], raw: unknown): Finding[] {
+  return issues.flatMap((issue) => findingOf(issue, raw));
+}
+
+function findingOf(issue: Issue, raw: unknown): Finding[] {
+  const path = issue.path.map((part) => (typeof part === 'number' ? part : String(part)));
+  const found = valueAt(raw, path);
+  switch (issue.code) {
+    case 'unrecognized_keys':
+      return issue.keys.map((key) => unknownKey(path, key, found));
+    case 'invalid_union':
+      return [wrongVariant(path, found, issue)];
+    case 'invalid_type':
+      return [wrongType(path, found, issue.expected)];
+    case 'custom': {
+      const hint = issue.params?.['hint'];
+      const finding = fault(path, issue.message, typeof hint === 'string' ? hint : '');
+      return [{ ...finding, at: issue.params?.['at'] === 'key' ? 'key' : 'value' }];
+    }
+    default:
+      return [fault(path, issue.message, 'see config/full.toml')];
+  }
+}
+
+function unknownKey(path: KeyPath, key: string, table: unknown): Finding {
+  const hint = suggestKey(path, key, valueAt(table, ['type']));
+  return { severity: 'error', path: [...path, key], at: 'key', message: 'unknown key', hint };
+}
+
+function wrongVariant(path: KeyPath, found: unknown, issue: z.core.$ZodIssueInvalidUnion): Finding {
+  const options = 'options' in issue && Array.isArray(issue.options) ? issue.options.map(String) : [];
+  const known = `write one of ${options.map((option) => JSON.stringify(option)).join(', ')}`;
+  if (found === undefined) return fault(path, 'is missing', known);
+  if (found === 'https') return fault(path, '"https" is not a type', 'write type = "http" and tls = true');
+  return fault(path, `${describe(found)} is not known here`, known);
+}
+
+function wrongType(path: KeyPath, found: unknown, expected: string): Finding {
+  const isList = expected === 'array';
+  const want = isList ? 'a list' : 'a table';
+  const key = String(path.findLast((part) => typeof part === 'string') ?? '');
+  const hint = isList
+    ? `write ${key} = [...]${typeof found === 'string' ? `, such as ${key} = [${JSON.stringify(found)}]` : ''}`
+    : `write [${path.filter((part) => typeof part === 'string').join('.')}] or ${key} = { ... }`;
+  const tables = ['service', 'backend', 'group'].includes(key);
+  const listHint = `write [[${path.filter((part) => typeof part === 'string').join('.')}]], with two brackets`;
+  if (found === undefined) return fault(path, `is missing: ${want} is needed`, hint);
+  return fault(path, `must be ${want}, not ${describe(found)}`, isList && tables ? listHint : hint);
+}
+
+/** The value at a path, own properties only. */
+export function valueAt(raw: unknown, path: KeyPath): unknown {
+  let value = raw;
+  for (const part of path) {
+    if (typeof value !== 'object' || value === null || !Object.hasOwn(value, part)) return undefined;
+    value = Reflect.get(value, part);
+  }
+  return value;
+}

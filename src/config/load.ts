@@ -1,0 +1,90 @@
+import { resolve } from 'node:path';
+import type { Config } from '../model/config.ts';
+import { checkConfig } from './checks.ts';
+import { type Environment, systemEnvironment } from './environment.ts';
+import { ConfigError, type Problem } from './errors.ts';
+import type { Finding } from './finding.ts';
+import { forgive, related } from './forgive.ts';
+import { findingsOf } from './issues.ts';
+import { formatPath, type Positions } from './positions.ts';
+import { readConfigFile } from './read-file.ts';
+import { resolveConfig } from './resolve.ts';
+import { type FileSchema, fileSchema } from './schema.ts';
+import { parseToml } from './toml-text.ts';
+
+export interface LoadOptions {
+  /** The host to check against; this one unless a test says otherwise. */
+  readonly environment?: Environment;
+  /**
+   * What a fault of the host is (an interface that does not exist, an address in no subnet). `tandem check`
+   * and the start of the daemon take it as an error: a balancer whose failover cannot work should not look
+   * started. A reload takes it as a warning: the groups already run, and an interface that has gone for a
+   * moment must not stand in the way of taking out a broken backend.
+   */
+  readonly hostFaults?: 'error' | 'warning';
+  /** Called once for each warning, in the order of the file. */
+  readonly onWarning?: (problem: Problem) => void;
+}
+
+/**
+ * Reads, parses, validates and resolves a configuration file. Nothing is bound or changed.
+ * @throws ConfigError with every problem found.
+ */
+export function loadConfig(path: string, options: LoadOptions = {}): Config {
+  return parseConfig(readConfigFile(path), resolve(path), options);
+}
+
+/**
+ * The same for a text that is already read; `path` is for messages and becomes `Config.path`.
+ * @throws ConfigError with every problem found.
+ */
+export function parseConfig(text: string, path: string, options: LoadOptions = {}): Config {
+  const environment = options.environment ?? systemEnvironment;
+  const parsed = parseToml(text);
+  if ('message' in parsed) {
+    const { position, message, hint } = parsed;
+    const line = position?.line ?? null;
+    const source = line === null ? null : sourceLine(text, line);
+    const place = { file: path, line, column: position?.column ?? null, key: '', source };
+    throw new ConfigError([{ severity: 'error', ...place, message, hint }]);
+  }
+  const { file, findings } = judge(parsed.value, environment);
+  const problems = findings
+    .map((finding) =>
+      finding.aboutHost === true ? { ...finding, severity: hostSeverity(options) } : finding,
+    )
+    .map((finding) => place(finding, text, path, parsed.positions))
+    .sort((a, b) => (a.line ?? 0) - (b.line ?? 0) || (a.column ?? 0) - (b.column ?? 0));
+  if (file === undefined || problems.some((problem) => problem.severity === 'error')) {
+    throw new ConfigError(problems);
+  }
+  for (const problem of problems) options.onWarning?.(problem);
+  return resolveConfig(file, path, environment.hostname());
+}
+
+const hostSeverity = (options: LoadOptions): Finding['severity'] => options.hostFaults ?? 'error';
+
+/**
+ * Form first (the schema), then meaning (the checks). When the form is wrong, the checks still run over what
+ * is left without the faulty values, so that one run shows everything that can be known.
+ */
+function judge(raw: unknown, environment: Environment): { file?: FileSchema; findings: Finding[] } {
+  const whole = fileSchema.safeParse(raw);
+  if (whole.success) return { file: whole.data, findings: checkConfig(whole.data, environment) };
+  const form = findingsOf(whole.error.issues, raw);
+  const rest = fileSchema.safeParse(forgive(raw, form));
+  if (!rest.success) return { findings: form };
+  const meaning = checkConfig(rest.data, environment).filter((finding) => !related(finding, form));
+  return { findings: [...form, ...meaning] };
+}
+
+function place(finding: Finding, text: string, file: string, positions: Positions): Problem {
+  const { line, column } = positions.locate(finding.path, finding.at);
+  const key = formatPath(finding.path);
+  const { severity, message, hint } = finding;
+  return { severity, file, line, column, key, message, hint, source: sourceLine(text, line) };
+}
+
+function sourceLine(text: string, line: number): string {
+  return (text.split('\n')[line - 1] ?? '').replace(/\r$/, '');
+}

@@ -1,0 +1,198 @@
+import { type Duration, millis, seconds } from '../lib/duration.ts';
+import { formatEndpoint } from '../lib/ip.ts';
+import type { Config } from '../model/config.ts';
+import type { FailoverGroupSpec, FailoverSpec } from '../model/failover.ts';
+import type { HealthSpec, PassiveSpec, ProbeSpec } from '../model/health.ts';
+import type {
+  BackendSpec,
+  Protocol,
+  RateSpec,
+  ScheduleSpec,
+  ServiceSpec,
+  SourceLimitSpec,
+} from '../model/service.ts';
+import type { ServiceSection } from './schema.ts';
+import {
+  type FailoverSection,
+  type FileSchema,
+  type GroupSection,
+  type HealthSection,
+  RCODES,
+} from './schema.ts';
+
+/** From the file's words to the model's: defaults that depend on other keys are filled in here. Pure. */
+export function resolveConfig(file: FileSchema, path: string, hostname: string): Config {
+  return {
+    path,
+    node: { name: file.node.name ?? hostname, logLevel: file.node.log_level },
+    limits: {
+      maxConnections: file.limits.max_connections ?? null,
+      warnAt: file.limits.warn_at / 100,
+      fdReserve: file.limits.fd_reserve,
+    },
+    drainTimeout: file.drain_timeout,
+    services: file.service.map(resolveService),
+    failover: file.failover === undefined ? null : resolveFailover(file.failover),
+    admin: { socket: file.admin.socket, group: file.admin.group ?? null },
+    metrics: file.metrics === undefined ? null : { listen: file.metrics.listen },
+  };
+}
+
+export function resolveService(service: ServiceSection): ServiceSpec {
+  return {
+    name: service.name,
+    protocol: service.protocol,
+    listen: service.listen,
+    schedule: resolveSchedule(service.schedule, service.protocol),
+    noneEligible: service.none_eligible,
+    maxConnections: service.max_connections ?? null,
+    onLimit: service.on_limit,
+    rate: resolveRate(service),
+    sourceLimit: service.source_limit === undefined ? null : resolveSourceLimit(service.source_limit),
+    allow: service.allow,
+    deny: service.deny,
+    queue: service.queue,
+    timeouts: service.timeout,
+    retries: service.retries,
+    redispatch: service.redispatch,
+    noDelay: service.no_delay,
+    keepAlive: service.keep_alive,
+    backlog: service.backlog,
+    health: service.health === undefined ? null : resolveHealth(service.health),
+    passive: resolvePassive(service.passive),
+    slowStart: service.slow_start,
+    onDown: service.on_down,
+    backends: service.backend.map(resolveBackend),
+  };
+}
+
+/** Maglev's table size in the paper (Eisenbud et al., NSDI 2016, section 5.3): a prime, 2^16 + 1. */
+const MAGLEV_TABLE_SIZE = 65_537;
+
+/**
+ * TCP: least-connections. UDP: source-hash, because a client's datagrams belong together more often than
+ * not, and because it sends them to the same backend on both nodes of a pair after a failover.
+ */
+function resolveSchedule(schedule: ServiceSection['schedule'], protocol: Protocol): ScheduleSpec {
+  return {
+    algorithm: schedule?.algorithm ?? (protocol === 'tcp' ? 'least-connections' : 'source-hash'),
+    hashKey: schedule?.hash_key ?? 'source',
+    tableSize: schedule?.table_size ?? MAGLEV_TABLE_SIZE,
+    balanceFactor: schedule?.balance_factor ?? null,
+  };
+}
+
+/** Without `burst`, a whole period's worth may come at once. */
+function resolveRate(limit: Pick<ServiceSection, 'rate' | 'burst'>): RateSpec | null {
+  return limit.rate === undefined ? null : { ...limit.rate, burst: limit.burst ?? limit.rate.count };
+}
+
+function resolveSourceLimit(limit: NonNullable<ServiceSection['source_limit']>): SourceLimitSpec {
+  return {
+    maxConnections: limit.max_connections ?? null,
+    rate: resolveRate(limit),
+    prefix4: limit.prefix_v4,
+    prefix6: limit.prefix_v6,
+  };
+}
+
+function resolveBackend(backend: ServiceSection['backend'][number]): BackendSpec {
+  return {
+    id: backend.id ?? formatEndpoint(backend.address),
+    endpoint: backend.address,
+    weight: backend.weight,
+    maxConnections: backend.max_connections ?? null,
+    backup: backend.backup,
+  };
+}
+
+function resolvePassive(passive: ServiceSection['passive']): PassiveSpec | null {
+  if (passive.failures === 0) return null;
+  return {
+    failures: passive.failures,
+    baseEjection: passive.base_ejection,
+    maxEjection: passive.max_ejection,
+    maxEjectedPercent: passive.max_ejected,
+  };
+}
+
+const atMost = (limit: Duration, usual: Duration): Duration => (usual < limit ? usual : limit);
+
+function resolveHealth(health: HealthSection): HealthSpec {
+  return {
+    probe: resolveProbe(health),
+    port: health.port ?? null,
+    interval: health.interval,
+    fastInterval: health.fast_interval ?? atMost(health.interval, millis(500)),
+    jitter: health.jitter / 100,
+    timeout: health.timeout ?? atMost(health.interval, seconds(1)),
+    rise: health.rise,
+    fall: health.fall,
+    initial: health.initial,
+  };
+}
+
+function resolveProbe(health: HealthSection): ProbeSpec {
+  switch (health.type) {
+    case 'tcp':
+      return { type: 'tcp' };
+    case 'http':
+      return {
+        type: 'http',
+        tls: health.tls,
+        tlsVerify: health.tls_verify,
+        method: health.method,
+        path: health.path,
+        host: health.host ?? null,
+        expectStatus: health.expect_status,
+        expectBody: health.expect_body ?? null,
+        expectRegex: health.expect_regex ?? null,
+        expectJson: health.expect_json,
+      };
+    case 'udp':
+      return { type: 'udp', send: health.send, expect: health.expect ?? null };
+    case 'dns':
+      return {
+        type: 'dns',
+        query: health.query,
+        recordType: health.record_type,
+        expectRcode: RCODES.indexOf(health.expect_rcode),
+      };
+    case 'exec': {
+      // checks.ts refuses an empty command before anything is resolved
+      const [program = '', ...args] = health.command;
+      return { type: 'exec', command: [program, ...args] };
+    }
+  }
+}
+
+function resolveFailover(failover: FailoverSection): FailoverSpec {
+  return {
+    groups: failover.group.map((group) => resolveGroup(group, failover)),
+    realtimePriority: failover.realtime_priority,
+  };
+}
+
+/** A group says it itself, or [failover] says it for all, or the default holds. */
+export function resolveGroup(group: GroupSection, all: FailoverSection): FailoverGroupSpec {
+  return {
+    name: group.name ?? `vrid-${group.vrid}`,
+    // checks.ts refuses a group without an interface before anything is resolved
+    interface: group.interface ?? all.interface ?? '',
+    vrid: group.vrid,
+    version: group.version ?? all.version ?? 3,
+    priority: group.priority ?? all.priority ?? 100,
+    addresses: group.addresses,
+    advertiseInterval: group.advertise_interval ?? all.advertise_interval ?? seconds(1),
+    preempt: group.preempt ?? all.preempt ?? true,
+    preemptDelay: group.preempt_delay ?? all.preempt_delay ?? seconds(0),
+    checksum: group.checksum ?? all.checksum ?? 'rfc5798',
+    unicast:
+      group.unicast === undefined
+        ? null
+        : { source: group.unicast.source ?? null, peers: group.unicast.peers },
+    authPass: group.auth_pass ?? null,
+    announce: group.announce ?? all.announce ?? { repeat: 5, interval: millis(200), refresh: seconds(60) },
+    lease: group.lease ?? all.lease ?? seconds(2),
+  };
+}

@@ -1,0 +1,280 @@
+import { z } from 'zod';
+import { millis, seconds } from '../lib/duration.ts';
+import { ALGORITHMS } from '../model/service.ts';
+import { backendEndpoint, listenEndpoint, network, unicastAddress, virtualAddress } from './addresses.ts';
+import {
+  duration,
+  flag,
+  integer,
+  jsonPointerFault,
+  name,
+  oneOf,
+  payload,
+  percent,
+  rate,
+  regularExpression,
+  right,
+  scalar,
+  text,
+  textLeaf,
+  wrong,
+} from './values.ts';
+
+/**
+ * The configuration file as people write it: the keys, their units, ranges and defaults. A key that is
+ * optional here has a default that depends on others (resolve.ts) or none, which means "no limit".
+ * config/full.toml shows every key with its default; a test holds the two together.
+ */
+
+const MILLION = 1_000_000;
+const connections = () => integer(1, 10 * MILLION);
+const hour = seconds(3_600);
+const day = seconds(86_400);
+
+const path = (expected: string) =>
+  textLeaf(expected, (raw) =>
+    raw.startsWith('/') && !raw.includes('\0')
+      ? right(raw)
+      : wrong(`${JSON.stringify(raw)} is not an absolute path`, `write ${expected}, beginning with "/"`),
+  );
+
+const node = z.strictObject({
+  name: name('a name for this node').optional(),
+  log_level: oneOf(['debug', 'info', 'warn', 'error']).default('info'),
+});
+
+const limits = z.strictObject({
+  max_connections: connections().optional(),
+  warn_at: percent(1, 100).default(80),
+  fd_reserve: integer(16, 65_536).default(128),
+});
+
+const scheduleTable = z.strictObject({
+  algorithm: oneOf(ALGORITHMS),
+  hash_key: oneOf(['source', 'tuple']).optional(),
+  table_size: integer(2, 10 * MILLION).optional(),
+  balance_factor: percent(100, 10_000).optional(),
+});
+
+/** `schedule = "maglev"` is short for `schedule = { algorithm = "maglev" }`. */
+const schedule = z.preprocess((raw) => (typeof raw === 'string' ? { algorithm: raw } : raw), scheduleTable);
+
+const sourceLimit = z.strictObject({
+  max_connections: connections().optional(),
+  rate: rate().optional(),
+  burst: integer(1, MILLION).optional(),
+  prefix_v4: integer(8, 32).default(32),
+  prefix_v6: integer(16, 128).default(128),
+});
+
+const queue = z.strictObject({
+  max: integer(0, MILLION).default(1_000),
+  timeout: duration(millis(1), hour).default(seconds(5)),
+});
+
+const timeout = z.strictObject({
+  connect: duration(millis(1), seconds(300)).default(seconds(5)),
+  idle: duration(millis(100), day).default(seconds(600)),
+  fin: duration(millis(100), day).default(seconds(30)),
+  session: duration(millis(100), day).default(seconds(60)),
+});
+
+/** What every kind of health check has. */
+const check = {
+  port: integer(1, 65_535).optional(),
+  interval: duration(millis(10), hour).default(seconds(2)),
+  fast_interval: duration(millis(10), hour).optional(),
+  jitter: percent(0, 50).default(10),
+  timeout: duration(millis(10), hour).optional(),
+  rise: integer(1, 1_000).default(2),
+  fall: integer(1, 1_000).default(3),
+  initial: oneOf(['checking', 'up']).default('checking'),
+};
+
+const requestPath = textLeaf('a path such as "/health"', (raw) =>
+  /^\/[\x21-\x7e]*$/.test(raw)
+    ? right(raw)
+    : wrong(`${JSON.stringify(raw)} is not a request path`, 'begin it with "/", without spaces (write %20)'),
+);
+
+const method = textLeaf('an HTTP method such as "GET"', (raw) =>
+  /^[A-Z]{1,20}$/.test(raw)
+    ? right(raw)
+    : wrong(`${JSON.stringify(raw)} is not an HTTP method`, 'write it in capitals, such as "GET" or "HEAD"'),
+);
+
+const hostHeader = textLeaf('a host name', (raw) =>
+  /^[a-zA-Z0-9.:[\]_-]{1,255}$/.test(raw)
+    ? right(raw)
+    : wrong(`${JSON.stringify(raw)} is not a host name`, 'write only the name, such as "app.example.org"'),
+);
+
+const jsonPointers = z.record(z.string(), scalar()).superRefine((pointers, ctx) => {
+  for (const pointer of Object.keys(pointers)) {
+    const fault = jsonPointerFault(pointer);
+    if (fault === undefined) continue;
+    const hint = 'write a JSON pointer (RFC 6901), such as "/database/state"';
+    const message = `the JSON pointer ${JSON.stringify(pointer)} ${fault}`;
+    ctx.addIssue({ code: 'custom', path: [pointer], message, params: { hint, at: 'key' } });
+  }
+});
+
+const httpCheck = z.strictObject({
+  type: z.literal('http'),
+  ...check,
+  tls: flag().default(false),
+  tls_verify: flag().default(true),
+  method: method.default('GET'),
+  path: requestPath.default('/'),
+  host: hostHeader.optional(),
+  expect_status: z.array(integer(100, 599)).default([200]),
+  expect_body: text('text that the body contains', 4_096).optional(),
+  expect_regex: regularExpression().optional(),
+  expect_json: jsonPointers.default({}),
+});
+
+/** RFC 1035, section 3.2.1 and 4.1.1: a name's labels are at most 63 bytes, a name 253 characters. */
+const dnsName = textLeaf('a DNS name', (raw) =>
+  raw === '.' || (raw.length <= 254 && /^(?:[a-zA-Z0-9_-]{1,63}\.)*[a-zA-Z0-9_-]{1,63}\.?$/.test(raw))
+    ? right(raw)
+    : wrong(`${JSON.stringify(raw)} is not a DNS name`, 'write a name such as "example.org"'),
+);
+
+/** RFC 1035, section 4.1.1; the index is the code. */
+export const RCODES = ['NOERROR', 'FORMERR', 'SERVFAIL', 'NXDOMAIN', 'NOTIMP', 'REFUSED'] as const;
+
+const health = z.discriminatedUnion('type', [
+  z.strictObject({ type: z.literal('tcp'), ...check }),
+  httpCheck,
+  z.strictObject({ type: z.literal('udp'), ...check, send: payload(), expect: payload().optional() }),
+  z.strictObject({
+    type: z.literal('dns'),
+    ...check,
+    query: dnsName,
+    record_type: oneOf(['A', 'AAAA', 'NS', 'SOA', 'TXT']).default('A'),
+    expect_rcode: oneOf(RCODES).default('NOERROR'),
+  }),
+  z.strictObject({
+    type: z.literal('exec'),
+    ...check,
+    command: z.array(textLeaf('a program or argument', right)),
+  }),
+]);
+
+const passive = z.strictObject({
+  failures: integer(0, 1_000).default(5),
+  base_ejection: duration(millis(100), hour).default(seconds(10)),
+  max_ejection: duration(millis(100), day).default(seconds(300)),
+  max_ejected: percent(0, 100).default(50),
+});
+
+const backend = z.strictObject({
+  address: backendEndpoint(),
+  id: name('a name for this backend', /^[a-zA-Z0-9_.:[\]-]{1,64}$/).optional(),
+  weight: integer(0, 256).default(1),
+  max_connections: connections().optional(),
+  backup: flag().default(false),
+});
+
+const service = z.strictObject({
+  name: name('a name for this service'),
+  protocol: oneOf(['tcp', 'udp']).default('tcp'),
+  listen: z.array(listenEndpoint()).default([]),
+  schedule: schedule.optional(),
+  none_eligible: oneOf(['reject', 'fail-open', 'backup']).default('reject'),
+  max_connections: connections().optional(),
+  on_limit: oneOf(['wait', 'reject']).default('wait'),
+  rate: rate().optional(),
+  burst: integer(1, MILLION).optional(),
+  source_limit: sourceLimit.optional(),
+  allow: z.array(network()).default([]),
+  deny: z.array(network()).default([]),
+  queue: queue.prefault({}),
+  timeout: timeout.prefault({}),
+  retries: integer(0, 100).default(2),
+  redispatch: flag().default(true),
+  no_delay: flag().default(true),
+  keep_alive: flag().default(true),
+  backlog: integer(1, 65_535).default(4_096),
+  slow_start: duration(millis(0), day).default(seconds(0)),
+  on_down: oneOf(['keep', 'close']).default('keep'),
+  health: health.optional(),
+  passive: passive.prefault({}),
+  backend: z.array(backend).default([]),
+});
+
+const announce = z.strictObject({
+  repeat: integer(1, 100).default(5),
+  interval: duration(millis(1), seconds(60)).default(millis(200)),
+  refresh: duration(millis(0), hour).default(seconds(60)),
+});
+
+const unicast = z.strictObject({
+  source: unicastAddress().optional(),
+  peers: z.array(unicastAddress()).default([]),
+});
+
+/** Linux takes at most 15 bytes (IFNAMSIZ), no "/" and no white space. */
+const interfaceName = textLeaf('a network interface such as "eth0"', (raw) =>
+  /^[^\s/\0]{1,15}$/.test(raw) && raw !== '.' && raw !== '..'
+    ? right(raw)
+    : wrong(
+        `${JSON.stringify(raw)} is not an interface name`,
+        'write a name of 1 to 15 characters, such as "eth0"',
+      ),
+);
+
+const version = integer(2, 3).transform((n): 2 | 3 => (n === 2 ? 2 : 3));
+
+/** What a group takes from [failover] when it does not say so itself. */
+const groupSettings = {
+  interface: interfaceName.optional(),
+  version: version.optional(),
+  priority: integer(1, 255).optional(),
+  advertise_interval: duration(millis(10), seconds(255)).optional(),
+  preempt: flag().optional(),
+  preempt_delay: duration(millis(0), hour).optional(),
+  checksum: oneOf(['rfc5798', 'rfc9568']).optional(),
+  announce: announce.optional(),
+  lease: duration(seconds(1), seconds(60)).optional(),
+};
+
+const group = z.strictObject({
+  name: name('a name for this group').optional(),
+  vrid: integer(1, 255),
+  addresses: z.array(virtualAddress()).default([]),
+  ...groupSettings,
+  unicast: unicast.optional(),
+  auth_pass: text('a password of 1 to 8 bytes').optional(),
+});
+
+const failover = z.strictObject({
+  ...groupSettings,
+  realtime_priority: integer(0, 99).default(50),
+  group: z.array(group).default([]),
+});
+
+const admin = z.strictObject({
+  socket: path('the path of a unix socket').default('/run/tandem/admin.sock'),
+  group: text('the name of a group on this host', 32).optional(),
+});
+
+const metrics = z.strictObject({
+  listen: listenEndpoint().prefault('127.0.0.1:9464'),
+});
+
+export const fileSchema = z.strictObject({
+  drain_timeout: duration(millis(0), day).default(seconds(30)),
+  node: node.prefault({}),
+  limits: limits.prefault({}),
+  service: z.array(service).default([]),
+  failover: failover.optional(),
+  admin: admin.prefault({}),
+  metrics: metrics.optional(),
+});
+
+export type FileSchema = z.infer<typeof fileSchema>;
+export type ServiceSection = FileSchema['service'][number];
+export type HealthSection = NonNullable<ServiceSection['health']>;
+export type FailoverSection = NonNullable<FileSchema['failover']>;
+export type GroupSection = FailoverSection['group'][number];

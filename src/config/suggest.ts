@@ -1,0 +1,148 @@
+import { z } from 'zod';
+import type { KeyPath } from './positions.ts';
+import { fileSchema } from './schema.ts';
+
+/** The part of a JSON Schema that says which keys there are. */
+interface Shape {
+  readonly properties?: Readonly<Record<string, Shape>>;
+  readonly items?: Shape;
+  readonly anyOf?: readonly Shape[];
+  readonly oneOf?: readonly Shape[];
+  readonly const?: unknown;
+}
+
+const root = z.toJSONSchema(fileSchema, { io: 'output', unrepresentable: 'any' }) as Shape;
+
+const variants = (shape: Shape): readonly Shape[] => shape.oneOf ?? shape.anyOf ?? [shape];
+
+function child(shape: Shape, part: string | number): Shape | undefined {
+  if (typeof part === 'number') return shape.items;
+  for (const variant of variants(shape)) {
+    const found = variant.properties?.[part];
+    if (found !== undefined) return found;
+  }
+  return undefined;
+}
+
+/** The keys that a table may have: those of the variant called `type` when it has several. */
+export function keysAt(path: KeyPath, type?: unknown): string[] {
+  let shape: Shape | undefined = root;
+  for (const part of path) shape = shape === undefined ? undefined : child(shape, part);
+  if (shape === undefined) return [];
+  const all = variants(shape);
+  const chosen = all.find((variant) => variant.properties?.type?.const === type);
+  return [
+    ...new Set((chosen === undefined ? all : [chosen]).flatMap((v) => Object.keys(v.properties ?? {}))),
+  ];
+}
+
+/** Every key of the file, as "service.timeout.idle"; tables themselves are included. */
+export function allKeys(): string[] {
+  const found = new Set<string>();
+  const walk = (shape: Shape, prefix: string): void => {
+    for (const variant of variants(shape.items ?? shape)) {
+      for (const [key, value] of Object.entries(variant.properties ?? {})) {
+        found.add(`${prefix}${key}`);
+        walk(value, `${prefix}${key}.`);
+      }
+    }
+  };
+  walk(root, '');
+  return [...found];
+}
+
+/** What HAProxy and keepalived call it. */
+const ALIASES: Readonly<Record<string, string>> = {
+  balance: 'schedule',
+  bind: 'listen',
+  server: 'backend',
+  servers: 'backend',
+  backends: 'backend',
+  services: 'service',
+  groups: 'group',
+  maxconn: 'max_connections',
+  mode: 'protocol',
+  inter: 'interval',
+  fastinter: 'fast_interval',
+  check: 'health',
+  virtual_router_id: 'vrid',
+  virtual_ipaddress: 'addresses',
+  advert_int: 'advertise_interval',
+  nopreempt: 'preempt',
+  unicast_peer: 'unicast',
+  unicast_src_ip: 'unicast',
+};
+
+/** What somebody who wrote the unknown `key` in the table at `path` may have meant. */
+export function suggestKey(path: KeyPath, key: string, type?: unknown): string {
+  const here = keysAt(path, type);
+  const alias = ALIASES[key];
+  const meant = alias !== undefined && here.includes(alias) ? alias : nearest(key, here);
+  if (meant !== undefined) return `did you mean "${meant}"?`;
+  const other = variantsWith(path, key);
+  if (other.length > 0) return `"${key}" belongs to type = ${other.map((t) => `"${t}"`).join(' or ')}`;
+  const owner = ownerOf(path, key);
+  if (owner !== undefined) return owner;
+  return here.length === 0 ? 'remove it' : `known here: ${here.sort().join(', ')}`;
+}
+
+/** The types of other variants of this table that know the key. */
+function variantsWith(path: KeyPath, key: string): string[] {
+  let shape: Shape | undefined = root;
+  for (const part of path) shape = shape === undefined ? undefined : child(shape, part);
+  return variants(shape ?? {})
+    .filter((variant) => variant.properties?.[key] !== undefined && variant.properties.type !== undefined)
+    .map((variant) => String(variant.properties?.type?.const));
+}
+
+/** A table above or below the given one that knows the key. */
+function ownerOf(path: KeyPath, key: string): string | undefined {
+  const names = path.filter((part) => typeof part === 'string').join('.');
+  const owners = allKeys()
+    .filter((known) => known.endsWith(`.${key}`) || known === key)
+    .map((known) => known.slice(0, -key.length - 1));
+  const related = owners.filter((owner) => owner.startsWith(names) || names.startsWith(owner));
+  const owner = related[0];
+  if (owner === undefined) return undefined;
+  if (owner === '') return `"${key}" stands at the top of the file, before the first [table]`;
+  return `"${key}" belongs in ${/^(?:service|service\.backend|failover\.group)$/.test(owner) ? `[[${owner}]]` : `[${owner}]`}`;
+}
+
+/** The word closest to `word`, if it is close enough to be a slip. */
+export function nearest(word: string, candidates: readonly string[]): string | undefined {
+  const normal = word
+    .replaceAll(/[-\s]/g, '_')
+    .replaceAll(/(?<=[a-z])[A-Z]/g, '_$&')
+    .toLowerCase();
+  const limit = Math.max(1, Math.floor(normal.length / 3));
+  let best: string | undefined;
+  let bestDistance = limit + 1;
+  for (const candidate of candidates) {
+    const distance = editDistance(normal, candidate);
+    if (distance < bestDistance) {
+      best = candidate;
+      bestDistance = distance;
+    }
+  }
+  return best;
+}
+
+/** Levenshtein distance, with a swap of neighbours counted as one (optimal string alignment). */
+function editDistance(a: string, b: string): number {
+  const width = b.length + 1;
+  const d = new Uint16Array((a.length + 1) * width);
+  const at = (i: number, j: number): number => d[i * width + j] ?? 0;
+  for (let i = 0; i <= a.length; i++) d[i * width] = i;
+  for (let j = 0; j <= b.length; j++) d[j] = j;
+  for (let i = 1; i <= a.length; i++) {
+    for (let j = 1; j <= b.length; j++) {
+      const cost = a[i - 1] === b[j - 1] ? 0 : 1;
+      let best = Math.min(at(i - 1, j) + 1, at(i, j - 1) + 1, at(i - 1, j - 1) + cost);
+      if (i > 1 && j > 1 && a[i - 1] === b[j - 2] && a[i - 2] === b[j - 1]) {
+        best = Math.min(best, at(i - 2, j - 2) + 1);
+      }
+      d[i * width + j] = best;
+    }
+  }
+  return at(a.length, b.length);
+}
