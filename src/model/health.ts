@@ -61,6 +61,39 @@ export interface HealthSpec {
   readonly initial: 'checking' | 'up';
 }
 
+/** "unchecked": the service has no active check, the backend counts as up. */
+export type HealthState = 'up' | 'down' | 'checking' | 'unchecked';
+
+/** Why a probe failed: the word of log, metric and test. */
+export const PROBE_FAILURES = [
+  'timeout',
+  'refused',
+  'unreachable',
+  'reset',
+  'tls',
+  'protocol',
+  'status',
+  'body-mismatch',
+  'body-too-large',
+  'json-mismatch',
+  'rcode',
+  'exit-status',
+  'exec-failed',
+  /** This host could not even ask (no descriptor, no memory, no port): says nothing about the backend. */
+  'local',
+] as const;
+export type ProbeFailure = (typeof PROBE_FAILURES)[number];
+
+/** What one probe found. `detail` is a phrase for people: "HTTP 503", "connection refused". */
+export type ProbeResult =
+  | { readonly ok: true; readonly latency: Duration; readonly detail: string }
+  | {
+      readonly ok: false;
+      readonly latency: Duration;
+      readonly reason: ProbeFailure;
+      readonly detail: string;
+    };
+
 /** Ejection by what real traffic shows. */
 export interface PassiveSpec {
   /** Consecutive failures (connect refused or timed out, reset before any byte, ICMP unreachable). */

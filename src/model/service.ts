@@ -117,6 +117,10 @@ export interface ServiceSpec {
   readonly backends: readonly BackendSpec[];
 }
 
+/** What the operator wants of a backend: all, no new clients, or nothing. */
+export const ADMIN_STATES = ['ready', 'draining', 'maintenance'] as const;
+export type AdminState = (typeof ADMIN_STATES)[number];
+
 /** How a backend stands towards clients right now, as the pool tells the data path. */
 export type Disposition =
   /** Takes new clients. */
