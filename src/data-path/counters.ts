@@ -81,7 +81,8 @@ export class CounterWriter {
   constructor(buffer: SharedArrayBuffer, worker: number) {
     const map = mapCounters(buffer);
     const [share, totals] = [map.shares[worker], map.totals[worker]];
-    if (share === undefined || totals === undefined) throw new RangeError(`no worker ${worker} in the counters`);
+    if (share === undefined || totals === undefined)
+      throw new RangeError(`no worker ${worker} in the counters`);
     this.#gauges = map.gauges;
     this.#share = share;
     this.#totals = totals;
@@ -494,7 +495,8 @@ function mapCounters(buffer: SharedArrayBuffer): CounterMap {
 }
 
 function checkSlot(slot: number, count: number): void {
-  if (!Number.isInteger(slot) || slot < 0 || slot >= count) throw new RangeError(`no slot ${slot} of ${count}`);
+  if (!Number.isInteger(slot) || slot < 0 || slot >= count)
+    throw new RangeError(`no slot ${slot} of ${count}`);
 }
 
 function indexOf<R extends string>(reasons: readonly R[]): Readonly<Record<R, number>> {

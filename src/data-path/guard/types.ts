@@ -1,6 +1,6 @@
+import type { IpPrefix } from '../../lib/ip.ts';
 import type { RefusalReason } from '../../model/reason.ts';
 import type { RateSpec, SourceLimitSpec } from '../../model/service.ts';
-import type { IpPrefix } from '../../lib/ip.ts';
 import type { SourceEntry } from './source-table.ts';
 
 /** The part of a ServiceSpec that the guard enforces. */

@@ -1,0 +1,40 @@
+import type { PoolMember } from '../../model/service.ts';
+import { usable } from './members.ts';
+import type { ClientKey, LoadReader, Scheduler } from './types.ts';
+
+/**
+ * nginx's smooth weighted round robin: every pick raises each backend's current value by its weight, takes the
+ * largest (the first one among equals) and lowers it by the sum. Weights 5:1:1 give A A B A C A A, never five
+ * in a row. Weights may be fractions (slow start).
+ */
+export class RoundRobin implements Scheduler {
+  #members: readonly PoolMember[] = [];
+  #current = new Float64Array(0);
+
+  update(eligible: readonly PoolMember[]): void {
+    const before = new Map(this.#members.map(({ id }, i) => [id, this.#current[i] ?? 0]));
+    this.#members = usable(eligible);
+    // a change of one weight a second during slow start must not begin the cycle anew each time
+    this.#current = Float64Array.from(this.#members, ({ id }) => before.get(id) ?? 0);
+  }
+
+  pick(_client: ClientKey, _load: LoadReader, exclude: ReadonlySet<string> | null): PoolMember | null {
+    const current = this.#current;
+    let total = 0;
+    let best: PoolMember | null = null;
+    let bestAt = -1;
+    for (let i = 0; i < this.#members.length; i++) {
+      const member = this.#members[i];
+      if (member === undefined || exclude?.has(member.id)) continue;
+      const value = (current[i] ?? 0) + member.weight;
+      current[i] = value;
+      total += member.weight;
+      if (best === null || value > (current[bestAt] ?? 0)) {
+        best = member;
+        bestAt = i;
+      }
+    }
+    if (best !== null) current[bestAt] = (current[bestAt] ?? 0) - total;
+    return best;
+  }
+}
