@@ -56,8 +56,11 @@ function askUdp({ host, port }, timeoutMs) {
   });
 }
 
+const lines = new Map();
+
+/** Printed at the end, in the order of the command line. */
 function report(target, text, ok) {
-  console.log(`    ${target.url.padEnd(28)} ${text}`);
+  lines.set(target, `    ${target.url.padEnd(28)} ${text}`);
   if (!ok) process.exitCode = 1;
 }
 
@@ -170,3 +173,4 @@ if (mode === 'load') {
   console.error('usage: lab-probe.mjs load|watch SECONDS TARGET...');
   process.exitCode = 64;
 }
+for (const target of targets) if (lines.has(target)) console.log(lines.get(target));

@@ -23,6 +23,7 @@ export class Tandem {
   readonly process: HostProcess;
   readonly configPath: string;
   readonly socket: string;
+  #agent: number | null = null;
 
   private constructor(host: Host, process: HostProcess, configPath: string, socket: string) {
     this.host = host;
@@ -132,11 +133,17 @@ export class Tandem {
     return pid;
   }
 
-  /** Sends a signal to the supervisor and its agent, the agent first or last as the order of death matters. */
+  /** Sends a signal to the supervisor and to its agent right after. */
   async signalAll(signal: NodeJS.Signals): Promise<void> {
-    const agent = (await this.status()).failover?.agentPid;
+    this.#agent = (await this.status()).failover?.agentPid ?? null;
     this.process.kill(signal);
-    if (typeof agent === 'number') process.kill(agent, signal);
+    if (this.#agent !== null) process.kill(this.#agent, signal);
+  }
+
+  /** Wakes up what `signalAll('SIGSTOP')` stopped: a stopped daemon cannot be asked for its agent. */
+  resume(): void {
+    if (this.#agent !== null) process.kill(this.#agent, 'SIGCONT');
+    this.process.kill('SIGCONT');
   }
 
   /** kill -9 of the whole daemon; returns when it is gone. */
