@@ -22,9 +22,9 @@ function findingOf(issue: Issue, raw: unknown): Finding[] {
     case 'invalid_type':
       return [wrongType(path, found, issue.expected)];
     case 'custom': {
-      const hint = issue.params?.['hint'];
+      const { hint, at } = issue.params ?? {};
       const finding = fault(path, issue.message, typeof hint === 'string' ? hint : '');
-      return [{ ...finding, at: issue.params?.['at'] === 'key' ? 'key' : 'value' }];
+      return [{ ...finding, at: at === 'key' ? 'key' : 'value' }];
     }
     default:
       return [fault(path, issue.message, 'see config/full.toml')];

@@ -4,7 +4,7 @@ import { fileSchema } from './schema.ts';
 
 /** The part of a JSON Schema that says which keys there are. */
 interface Shape {
-  readonly properties?: Readonly<Record<string, Shape>>;
+  readonly properties?: Readonly<Record<string, Shape>> & { readonly type?: Shape };
   readonly items?: Shape;
   readonly anyOf?: readonly Shape[];
   readonly oneOf?: readonly Shape[];

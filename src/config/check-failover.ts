@@ -1,0 +1,239 @@
+import { type Duration, formatDuration, millis, seconds } from '../lib/duration.ts';
+import { type IpFamily, isUnspecified } from '../lib/ip.ts';
+import type { FailoverGroupSpec } from '../model/failover.ts';
+import { duplicates } from './check-services.ts';
+import { type Finding, fault, warning } from './finding.ts';
+import type { KeyPath } from './positions.ts';
+import { resolveGroup } from './resolve.ts';
+import type { FailoverSection, FileSchema, GroupSection } from './schema.ts';
+import { quote } from './values.ts';
+
+/** A group with everything resolved, and the paths of its settings, own or taken from [failover]. */
+export interface Group {
+  readonly spec: FailoverGroupSpec;
+  readonly path: KeyPath;
+  /** Where a setting is written. */
+  readonly at: (key: keyof GroupSection) => KeyPath;
+}
+
+/** [failover]: what RFC 9568, RFC 3768 and the groups among each other ask for. */
+export function checkFailover(file: FileSchema): Finding[] {
+  if (file.failover === undefined) return [];
+  const groups = groupsOf(file.failover);
+  if (groups.length === 0) {
+    const hint = 'add [[failover.group]] with vrid and addresses, or remove [failover]';
+    return [fault(['failover', 'group'], 'there is no group', hint)];
+  }
+  return unique([
+    ...groups.flatMap(checkGroup),
+    ...checkNames(groups),
+    ...checkVrids(groups),
+    ...checkAddresses(groups),
+  ]);
+}
+
+export function groupsOf(failover: FailoverSection): Group[] {
+  return failover.group.map((group, index) => {
+    const path = ['failover', 'group', index];
+    const inherited = (key: keyof GroupSection): boolean => group[key] === undefined && key in failover;
+    return {
+      spec: resolveGroup(group, failover),
+      path,
+      at: (key) => (inherited(key) ? ['failover', key] : [...path, key]),
+    };
+  });
+}
+
+/** A setting in [failover] is judged once for each group that takes it, and reported once. */
+function unique(findings: readonly Finding[]): Finding[] {
+  const seen = new Set<string>();
+  return findings.filter(({ path, message }) => {
+    const key = JSON.stringify([path, message]);
+    return !seen.has(key) && seen.add(key);
+  });
+}
+
+export const familiesOf = (spec: FailoverGroupSpec): IpFamily[] => [
+  ...new Set(spec.addresses.map((prefix) => prefix.address.family)),
+];
+
+function checkGroup(group: Group): Finding[] {
+  const { spec, at } = group;
+  const findings: Finding[] = [];
+  if (spec.interface === '') {
+    const hint = 'write interface = "eth0" here, or in [failover] for every group';
+    findings.push(fault(at('interface'), 'is missing: the group has no interface', hint));
+  }
+  if (spec.addresses.length === 0) {
+    const hint = 'write addresses = ["10.0.0.100/24"]';
+    findings.push(fault(at('addresses'), 'the group has no virtual address', hint));
+  }
+  return [
+    ...findings,
+    ...checkVersion(group),
+    ...checkInterval(group),
+    ...checkPriority(group),
+    ...checkUnicast(group),
+    ...checkLease(group),
+    ...checkSize(group),
+  ];
+}
+
+function checkVersion({ spec, at }: Group): Finding[] {
+  const findings: Finding[] = [];
+  if (spec.version === 2 && familiesOf(spec).includes(6)) {
+    const hint =
+      'VRRPv2 (RFC 3768) is for IPv4 alone: write version = 3, or move the IPv6 addresses to another group';
+    findings.push(fault(at('version'), 'version 2 cannot carry IPv6 addresses', hint));
+  }
+  if (spec.authPass !== null && spec.version === 3) {
+    const hint = 'remove it (RFC 9568 has no authentication), or write version = 2';
+    findings.push(fault(at('auth_pass'), 'means nothing to version 3', hint));
+  }
+  const length = Buffer.byteLength(spec.authPass ?? '');
+  if (length > 8) {
+    const hint = 'write 1 to 8 bytes: VRRPv2 has no room for more';
+    findings.push(fault(at('auth_pass'), `is ${length} bytes long`, hint));
+  }
+  return findings;
+}
+
+const isMultiple = (value: Duration, unit: Duration): boolean => value % unit === 0;
+
+/** v2 carries whole seconds in 8 bits (RFC 3768, 5.3.7), v3 centiseconds in 12 (RFC 9568, 5.2.7). */
+function checkInterval({ spec, at }: Group): Finding[] {
+  const { advertiseInterval: interval, version } = spec;
+  const path = at('advertise_interval');
+  const written = formatDuration(interval);
+  if (version === 2) {
+    if (isMultiple(interval, seconds(1)) && interval >= seconds(1)) return [];
+    const hint = 'VRRPv2 counts whole seconds, 1s to 255s: write such an interval, or version = 3';
+    return [fault(path, `${written} is not whole seconds`, hint)];
+  }
+  if (interval > seconds(40.95)) {
+    return [fault(path, `${written} is out of range`, 'VRRPv3 has room for 10ms to 40.95s')];
+  }
+  if (isMultiple(interval, millis(10))) return [];
+  return [
+    fault(path, `${written} is not a multiple of 10ms`, 'VRRPv3 counts centiseconds: round it to 10ms'),
+  ];
+}
+
+/** RFC 9568, 5.2.4 and 6.1: 255 is the owner of the addresses, who always preempts and never waits. */
+function checkPriority({ spec, at }: Group): Finding[] {
+  const findings: Finding[] = [];
+  if (spec.priority === 255 && !spec.preempt) {
+    const hint = 'write a priority of 1 to 254, or preempt = true';
+    findings.push(fault(at('preempt'), 'the owner of an address (priority 255) always preempts', hint));
+  }
+  if (spec.priority === 255 && spec.preemptDelay > 0) {
+    const hint = 'write a priority of 1 to 254, or remove preempt_delay';
+    findings.push(fault(at('preempt_delay'), 'the owner of an address (priority 255) never waits', hint));
+  }
+  if (spec.priority !== 255 && spec.preemptDelay > 0 && !spec.preempt) {
+    const hint = 'remove it, or write preempt = true';
+    findings.push(warning(at('preempt_delay'), 'means nothing with preempt = false', hint));
+  }
+  return findings;
+}
+
+function checkUnicast({ spec, at }: Group): Finding[] {
+  const { unicast } = spec;
+  if (unicast === null) return [];
+  const path = at('unicast');
+  if (unicast.peers.length === 0) {
+    const hint = 'write the other node\'s address: unicast = { peers = ["10.0.0.2"] }';
+    return [fault([...path, 'peers'], 'no peer to speak to', hint)];
+  }
+  const findings: Finding[] = [];
+  const families = familiesOf(spec);
+  for (const family of families) {
+    if (unicast.peers.some((peer) => peer.family === family)) continue;
+    const message = `there are IPv${family} addresses in the group, and no IPv${family} peer`;
+    findings.push(fault([...path, 'peers'], message, `add the peer's IPv${family} address`));
+  }
+  unicast.peers.forEach((peer, index) => {
+    if (families.length > 0 && !families.includes(peer.family)) {
+      const message = `${peer.text} is IPv${peer.family}, and the group has no IPv${peer.family} address`;
+      findings.push(fault([...path, 'peers', index], message, 'remove it, or add such a virtual address'));
+    }
+    if (peer.text === unicast.source?.text) {
+      findings.push(
+        fault([...path, 'peers', index], `${peer.text} is this node's source`, 'name the other node'),
+      );
+    }
+  });
+  for (const index of duplicates(unicast.peers.map((peer) => peer.text))) {
+    findings.push(fault([...path, 'peers', index], 'is named twice', 'remove one'));
+  }
+  const source = unicast.source;
+  if (source !== null && families.length > 0 && !families.includes(source.family)) {
+    const message = `${source.text} is IPv${source.family}, and the group has no IPv${source.family} address`;
+    findings.push(fault([...path, 'source'], message, "write an address of the group's family"));
+  }
+  return findings;
+}
+
+/** A node that is killed whole keeps its address for a lease; its peer takes over after three intervals. */
+function checkLease({ spec, at }: Group): Finding[] {
+  if (!isMultiple(spec.lease, seconds(1))) {
+    const message = `${formatDuration(spec.lease)} is not whole seconds`;
+    return [fault(at('lease'), message, 'the kernel counts whole seconds: write "1s", "2s" or more')];
+  }
+  const takeover = 3 * spec.advertiseInterval;
+  if (spec.lease <= seconds(2) || spec.lease <= takeover) return [];
+  const message = `a node that dies keeps its address for ${formatDuration(spec.lease)}, and its peer takes it long before`;
+  return [warning(at('lease'), message, 'write "2s"')];
+}
+
+/** The count is one byte (RFC 9568, 5.2.5), and a message must fit in one frame of 1500 bytes. */
+function checkSize({ spec, at }: Group): Finding[] {
+  const limits = { 4: 255, 6: 80 } as const;
+  return ([4, 6] as const).flatMap((family) => {
+    const count = spec.addresses.filter((prefix) => prefix.address.family === family).length;
+    if (count <= limits[family]) return [];
+    const message = `${count} IPv${family} addresses do not fit in one advertisement`;
+    return [fault(at('addresses'), message, `at most ${limits[family]}: make another group`)];
+  });
+}
+
+function checkNames(groups: readonly Group[]): Finding[] {
+  return duplicates(groups.map(({ spec }) => spec.name)).map((index) => {
+    const name = quote(groups[index]?.spec.name ?? '');
+    const path = groups[index]?.path ?? [];
+    return fault(
+      [...path, 'name'],
+      `${name} is the name of an earlier group`,
+      'give each group a name of its own',
+    );
+  });
+}
+
+function checkVrids(groups: readonly Group[]): Finding[] {
+  const routers = groups.flatMap(({ spec, path }) =>
+    familiesOf(spec).map((family) => ({
+      family,
+      spec,
+      path,
+      key: `${spec.interface} ${spec.vrid} ${family}`,
+    })),
+  );
+  return duplicates(routers.map((router) => router.key)).flatMap((index) => {
+    const router = routers[index];
+    if (router === undefined) return [];
+    const { spec, family, path } = router;
+    const message = `${spec.vrid} is used by an earlier group on ${spec.interface} for IPv${family}`;
+    return [fault([...path, 'vrid'], message, 'choose another VRID from 1 to 255, the same on both nodes')];
+  });
+}
+
+function checkAddresses(groups: readonly Group[]): Finding[] {
+  const all = groups.flatMap(({ spec, path }) =>
+    spec.addresses.map(({ address }, index) => ({ address, path: [...path, 'addresses', index] })),
+  );
+  return duplicates(all.map(({ address }) => address.text)).flatMap((index) => {
+    const found = all[index];
+    if (found === undefined || isUnspecified(found.address)) return [];
+    return [fault(found.path, `${found.address.text} is a virtual address already`, 'list it once')];
+  });
+}
