@@ -1,0 +1,58 @@
+import type { PoolMember, ServiceSpec } from '../model/service.ts';
+import type { CounterReader } from './counters.ts';
+import { sourceCapacity } from './guard/guard.ts';
+import type { LimitReading } from './guard/limit-watch.ts';
+import type { ProcessLimits } from './protocol.ts';
+
+/** A running service, as far as its limits go. */
+export interface LimitedService {
+  /** Row in the shared counters. */
+  readonly slot: number;
+  readonly spec: ServiceSpec;
+  readonly members: readonly Pick<PoolMember, 'id' | 'slot' | 'maxConnections'>[];
+}
+
+/** How much of every limit is used now: for the utilisation gauges, `status` and the LimitWatch. */
+export function readLimits(
+  counters: CounterReader,
+  limits: ProcessLimits,
+  services: readonly LimitedService[],
+): LimitReading[] {
+  const { connections, fdsInUse } = counters.process();
+  return [
+    { name: 'process-connections', subject: null, used: connections, max: limits.maxConnections },
+    { name: 'file-descriptors', subject: null, used: fdsInUse, max: limits.fdLimit - limits.fdReserve },
+    ...services.flatMap((service) => serviceLimits(counters, limits, service)),
+    ...services.flatMap((service) => backendLimits(counters, service)),
+  ];
+}
+
+function serviceLimits(
+  counters: CounterReader,
+  limits: ProcessLimits,
+  { slot, spec }: LimitedService,
+): LimitReading[] {
+  const { connections, queued, sources } = counters.service(slot);
+  const subject = spec.name;
+  const readings: LimitReading[] = [];
+  if (spec.protocol === 'udp') {
+    const max = spec.maxConnections ?? limits.maxConnections;
+    readings.push({ name: 'udp-sessions', subject, used: connections, max });
+  } else if (spec.maxConnections !== null) {
+    readings.push({ name: 'service-connections', subject, used: connections, max: spec.maxConnections });
+  }
+  if (spec.sourceLimit !== null) {
+    const max = sourceCapacity(limits) * counters.size.workers;
+    readings.push({ name: 'source-table', subject, used: sources, max });
+  }
+  if (spec.queue.max > 0) readings.push({ name: 'queue', subject, used: queued, max: spec.queue.max });
+  return readings;
+}
+
+function backendLimits(counters: CounterReader, { spec, members }: LimitedService): LimitReading[] {
+  return members.flatMap(({ id, slot, maxConnections }): LimitReading[] => {
+    if (maxConnections === null) return [];
+    const used = counters.backendConnections(slot);
+    return [{ name: 'backend-connections', subject: `${spec.name}/${id}`, used, max: maxConnections }];
+  });
+}
