@@ -50,9 +50,7 @@ export function parseConfig(text: string, path: string, options: LoadOptions = {
   }
   const { file, findings } = judge(parsed.value, environment);
   const problems = findings
-    .map((finding) =>
-      finding.aboutHost === true ? { ...finding, severity: hostSeverity(options) } : finding,
-    )
+    .map((finding) => forHost(finding, options))
     .map((finding) => place(finding, text, path, parsed.positions))
     .sort((a, b) => (a.line ?? 0) - (b.line ?? 0) || (a.column ?? 0) - (b.column ?? 0));
   if (file === undefined || problems.some((problem) => problem.severity === 'error')) {
@@ -62,7 +60,10 @@ export function parseConfig(text: string, path: string, options: LoadOptions = {
   return resolveConfig(file, path, environment.hostname());
 }
 
-const hostSeverity = (options: LoadOptions): Finding['severity'] => options.hostFaults ?? 'error';
+function forHost(finding: Finding, options: LoadOptions): Finding {
+  const softened = finding.aboutHost === true && options.hostFaults === 'warning';
+  return softened ? { ...finding, severity: 'warning' } : finding;
+}
 
 /**
  * Form first (the schema), then meaning (the checks). When the form is wrong, the checks still run over what
