@@ -1,0 +1,87 @@
+import { describe, expect, it } from 'vitest';
+import { decodeArp, encodeArp, gratuitousArp, isForeignClaim } from '../../../src/vrrp/arp.ts';
+import {
+  decodeNeighbourAdvertisement,
+  encodeNeighbourAdvertisement,
+  unsolicitedNeighbourAdvertisement,
+} from '../../../src/vrrp/ndp.ts';
+import { addr, goldenArp, goldenNa, hex, macText, unhex } from '../../support/golden.ts';
+
+describe('captured gratuitous ARPs', () => {
+  it.each(goldenArp.map((frame) => [`${frame.source} ${frame.ip}`, frame] as const))('%s', (_, frame) => {
+    const decoded = decodeArp(unhex(frame.frameHex));
+    if (decoded === null) throw new Error('not decoded');
+    expect(macText(decoded.senderMac)).toBe(frame.senderMac);
+    expect(macText(decoded.targetMac)).toBe(frame.targetMac);
+    expect(macText(decoded.etherSource)).toBe(frame.etherSrc);
+    expect(decoded.senderIp.text).toBe(frame.ip);
+    expect(decoded.targetIp.text).toBe(frame.ip);
+    expect(hex(encodeArp(decoded))).toBe(frame.frameHex);
+    expect(hex(gratuitousArp(decoded.senderMac, addr(frame.ip)))).toBe(frame.frameHex);
+  });
+});
+
+describe('captured neighbour advertisements', () => {
+  it.each(goldenNa.map((frame) => [`${frame.source} ${frame.target}`, frame] as const))('%s', (_, frame) => {
+    const decoded = decodeNeighbourAdvertisement(unhex(frame.frameHex));
+    if (decoded === null) throw new Error('not decoded');
+    expect(decoded.target.text).toBe(frame.target);
+    expect(decoded.source.text).toBe(frame.srcIp);
+    const flags = `${decoded.router ? 'R' : ''}${decoded.solicited ? 'S' : ''}${decoded.override ? 'O' : ''}`;
+    expect(flags).toBe(frame.flags);
+    expect(hex(encodeNeighbourAdvertisement(decoded))).toBe(frame.frameHex);
+    if (flags !== 'RO' || decoded.targetMac === null) return;
+    expect(hex(unsolicitedNeighbourAdvertisement(decoded.targetMac, addr(frame.target)))).toBe(
+      frame.frameHex,
+    );
+  });
+
+  it('holds one like our own, so that the comparison above happens', () => {
+    expect(goldenNa.filter((frame) => frame.flags === 'RO').length).toBeGreaterThan(0);
+  });
+});
+
+describe('what is not one of them', () => {
+  const arp = unhex(goldenArp[0]?.frameHex ?? '');
+  const na = unhex(goldenNa[0]?.frameHex ?? '');
+
+  it.each([
+    ['truncated', arp.subarray(0, 41)],
+    ['EtherType', arp.with(13, 0x07)],
+    ['hardware type', arp.with(15, 6)],
+    ['protocol type', arp.with(16, 0x86)],
+    ['hardware length', arp.with(18, 8)],
+    ['protocol length', arp.with(19, 16)],
+    ['operation', arp.with(21, 3)],
+  ])('ARP: %s', (_, frame) => {
+    expect(decodeArp(frame)).toBeNull();
+  });
+
+  it.each([
+    ['truncated', na.subarray(0, 80)],
+    ['EtherType', na.with(13, 0xdc)],
+    ['IP version', na.with(14, 0x40)],
+    ['next header', na.with(20, 17)],
+    ['hop limit', na.with(21, 254)],
+    ['type', na.with(54, 135)],
+    ['checksum', na.with(56, (na[56] ?? 0) ^ 1)],
+  ])('NA: %s', (_, frame) => {
+    expect(decodeNeighbourAdvertisement(frame)).toBeNull();
+  });
+});
+
+describe('isForeignClaim', () => {
+  const mac = unhex('aa164f0642ea');
+  const vip = addr('10.99.0.100');
+  const claim = (by: string, ip = vip): boolean => {
+    const frame = decodeArp(gratuitousArp(unhex(by), ip));
+    if (frame === null) throw new Error('not decoded');
+    return isForeignClaim(frame, vip, mac);
+  };
+
+  it('is another MAC for the same address', () => {
+    expect(claim('ee7afc6f5b6a')).toBe(true);
+    expect(claim('aa164f0642ea')).toBe(false);
+    expect(claim('ee7afc6f5b6a', addr('10.99.0.101'))).toBe(false);
+  });
+});
