@@ -1,0 +1,64 @@
+import type { Command } from 'commander';
+import type { AdminClient } from '../../admin/client.ts';
+import type { CommandResult } from '../../admin/contract.ts';
+import { EXIT, TandemError } from '../../lib/errors.ts';
+import { printable } from '../output.ts';
+import type { Session } from '../session.ts';
+import { failoverLines } from '../status-view.ts';
+import type { Host } from './host.ts';
+
+const COMMANDS = [
+  { name: 'handover', about: 'give the addresses to the peer' },
+  { name: 'takeover', about: 'take the addresses from the peer' },
+] as const;
+
+export function addFailover(program: Command, host: Host): void {
+  const failover = program
+    .command('failover')
+    .description('who is active and why, and moving it')
+    .action((_options: object, command: Command) => host.run(command, show));
+  failover
+    .command('status')
+    .description('the virtual routers (the same as "tandem failover")')
+    .action((_options: object, command: Command) => host.run(command, show));
+  for (const { name, about } of COMMANDS) {
+    failover
+      .command(name)
+      .description(about)
+      .argument('[group]', 'one group alone (default: all of them)')
+      .action((group: string | undefined, _options: object, command: Command) =>
+        host.run(command, (session) =>
+          act(session, (client) =>
+            client.failoverCommand({ command: name, ...(group === undefined ? {} : { group }) }),
+          ),
+        ),
+      );
+  }
+  failover
+    .command('restart-agent')
+    .description('replace the failover agent; the role stays')
+    .action((_options: object, command: Command) =>
+      host.run(command, (session) => act(session, (client) => client.restartAgent())),
+    );
+}
+
+async function show(session: Session): Promise<number> {
+  const status = await (await session.client()).status();
+  const { failover } = status;
+  if (failover === null) {
+    throw new TandemError('no-failover', 'this daemon has no failover', {
+      hint: 'add a [failover] section to its configuration',
+    });
+  }
+  if (session.json) session.printJson(failover);
+  else session.print(...failoverLines(printable(failover), { style: session.style, now: Date.now() }));
+  return failover.agent === 'dead' || failover.agent === 'hung' ? EXIT.failure : EXIT.ok;
+}
+
+async function act(session: Session, call: (client: AdminClient) => Promise<CommandResult>): Promise<number> {
+  const result = await call(await session.client());
+  if (session.json) session.printJson(result);
+  else if (result.ok) session.print(printable(result.message));
+  else session.note(`tandem: ${printable(result.message)}`);
+  return result.ok ? EXIT.ok : EXIT.failure;
+}

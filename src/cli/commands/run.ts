@@ -1,0 +1,34 @@
+import { type Command, Option } from 'commander';
+import type { LogFormat } from '../../observability/logger.ts';
+import { DEFAULT_CONFIG, type Session } from '../session.ts';
+import type { Host } from './host.ts';
+
+interface DaemonModule {
+  runDaemon(options: { configPath: string; logFormat?: LogFormat }): Promise<number>;
+}
+const DAEMON: string = new URL('../../daemon.js', import.meta.url).href;
+
+export function addRun(program: Command, host: Host): void {
+  program
+    .command('run')
+    .description('run the daemon in the foreground')
+    .addOption(
+      new Option('--log-format <format>', 'default: pretty on a terminal, json otherwise').choices([
+        'pretty',
+        'json',
+      ]),
+    )
+    .action((options: { logFormat?: LogFormat }, command: Command) =>
+      host.run(command, (session) => run(session, options.logFormat)),
+    );
+}
+
+/** Ends when the daemon has stopped, with its exit status. */
+async function run(session: Session, logFormat: LogFormat | undefined): Promise<number> {
+  // Loaded only here: no other command needs the daemon's insides.
+  const { runDaemon } = (await import(DAEMON)) as DaemonModule;
+  return runDaemon({
+    configPath: session.configOption ?? DEFAULT_CONFIG,
+    ...(logFormat === undefined ? {} : { logFormat }),
+  });
+}
