@@ -17,9 +17,16 @@ export type Probe<S extends ProbeSpec = ProbeSpec> = (
   signal: AbortSignal,
 ) => Promise<ProbeOutcome>;
 
-export const passed = (detail: string): ProbeOutcome => ({ ok: true, detail });
+export const passed = (detail: string): ProbeOutcome => ({ ok: true, detail: printable(detail) });
 
-export const failed = (reason: ProbeFailure, detail: string): ProbeOutcome => ({ ok: false, reason, detail });
+export const failed = (reason: ProbeFailure, detail: string): ProbeOutcome => ({
+  ok: false,
+  reason,
+  detail: printable(detail),
+});
+
+/** Details quote what backends and programs said: one short line, nothing that a terminal would act on. */
+const printable = (text: string): string => text.replaceAll(/[^\x20-\x7e\u00a0-\uffff]+/g, ' ').slice(0, 200);
 
 const ERRNO: Readonly<Record<string, readonly [ProbeFailure, string]>> = {
   ECONNREFUSED: ['refused', 'connection refused'],
@@ -41,8 +48,8 @@ const ERRNO: Readonly<Record<string, readonly [ProbeFailure, string]>> = {
   EADDRNOTAVAIL: ['local', 'this host has no free local port or address'],
 };
 
-/** The outcome for a failed system call; `otherwise` is the reason for errors that are not in the table. */
-export function failedBy(error: unknown, otherwise: ProbeFailure): ProbeOutcome {
+/** The outcome for a failed system call; `otherwise` and `detail` are for errors that are not in the table. */
+export function failedBy(error: unknown, otherwise: ProbeFailure, detail = messageOf(error)): ProbeOutcome {
   const known = ERRNO[errnoOf(error) ?? ''];
-  return known === undefined ? failed(otherwise, messageOf(error)) : failed(known[0], known[1]);
+  return known === undefined ? failed(otherwise, detail) : failed(known[0], known[1]);
 }

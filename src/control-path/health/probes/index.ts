@@ -1,17 +1,24 @@
 import { unreachable } from '../../../lib/errors.ts';
 import type { Probe } from '../probe.ts';
+import { probeDns } from './dns.ts';
+import { probeExec } from './exec.ts';
+import { probeHttp } from './http.ts';
 import { probeTcp } from './tcp.ts';
+import { probeUdp } from './udp.ts';
 
 /** The probe of every type. */
-export const runProbe: Probe = (spec, target, signal) => {
+export const runProbe: Probe = async (spec, target, signal) => {
   switch (spec.type) {
     case 'tcp':
       return probeTcp(spec, target, signal);
     case 'http':
+      return probeHttp(spec, target, signal);
     case 'udp':
+      return probeUdp(spec, target, signal);
     case 'dns':
+      return probeDns(spec, target, signal);
     case 'exec':
-      return Promise.reject(new Error(`probe ${spec.type} is not built yet`));
+      return probeExec(spec, target, signal);
     default:
       return unreachable(spec);
   }

@@ -1,0 +1,151 @@
+import { type Duration, formatDuration, type Instant, millis, seconds } from '../lib/duration.ts';
+
+/**
+ * Is this node fit to be active? A pure judgement over what the supervisor sees of the data path.
+ *
+ * Unfit is only what the peer would be spared: a data-path worker that is dead or does not turn, a listener
+ * that could not be bound. Backends that are all down do not make a node unfit by default, because the peer
+ * sees the same backends and the address would only move back and forth; nor do used-up file descriptors,
+ * because the same clients would use up the peer's. Both are told as concerns, and a policy may make them
+ * count (backends behind a link that only this node has, for example).
+ *
+ * Debounced on the way back only: losing the role late costs clients, taking it early costs a second move.
+ */
+export interface FitnessPolicy {
+  /** A worker whose heartbeat has not grown for so long is stalled. */
+  readonly stallAfter: Duration;
+  /** A node that was unfit must be well for so long before it is fit again. */
+  readonly recoverAfter: Duration;
+  readonly noEligible: 'concern' | 'unfit';
+  readonly fdExhausted: 'concern' | 'unfit';
+}
+
+export const DEFAULT_FITNESS_POLICY: FitnessPolicy = {
+  stallAfter: seconds(1),
+  recoverAfter: seconds(3),
+  noEligible: 'concern',
+  fdExhausted: 'concern',
+};
+
+/** What the supervisor sees at one moment. */
+export interface FitnessObservation {
+  readonly workers: readonly WorkerObservation[];
+  /** "service address:port" of listeners that should be bound and are not. */
+  readonly listenersFailed: readonly string[];
+  /** Errors of accept(2) so far. */
+  readonly acceptErrors: number;
+  /** Free file descriptors beyond the reserve; 0 or less means that new clients are refused. */
+  readonly fdHeadroom: number;
+  /** Services without an eligible backend. */
+  readonly servicesWithoutBackend: readonly string[];
+}
+
+export interface WorkerObservation {
+  readonly id: string;
+  readonly alive: boolean;
+  /** ProcessCounters.heartbeats */
+  readonly heartbeats: number;
+  /** ProcessCounters.loopLagSeconds */
+  readonly loopLagSeconds: number;
+}
+
+export interface FitnessState {
+  readonly fit: boolean;
+  /** Per worker: the last heartbeat count and when it was first seen. */
+  readonly beats: ReadonlyMap<string, { readonly count: number; readonly at: Instant }>;
+  readonly acceptErrors: number;
+  /** Since when everything is well; null while it is not. */
+  readonly wellSince: Instant | null;
+  /** Has it ever been fit? The first time needs no proof of recovery. */
+  readonly everFit: boolean;
+}
+
+export interface Fitness {
+  readonly state: FitnessState;
+  readonly fit: boolean;
+  /** Why not, for `status` and the agent; null when fit. */
+  readonly reason: string | null;
+  /** What is wrong without making the node unfit. */
+  readonly concerns: readonly string[];
+}
+
+/** A node is unfit until it has been seen well once: it must not be active before its listeners are open. */
+export const INITIAL_FITNESS: FitnessState = {
+  fit: false,
+  beats: new Map(),
+  acceptErrors: 0,
+  wellSince: null,
+  everFit: false,
+};
+
+/** A loop lag beyond this is worth a word; unfit it is only once the heartbeat stops as well. */
+const LAG_CONCERN = millis(250);
+
+/** Judges one observation; call it several times a second. */
+export function judgeFitness(
+  state: FitnessState,
+  seen: FitnessObservation,
+  policy: FitnessPolicy,
+  now: Instant,
+): Fitness {
+  const beats = beatsOf(state, seen, now);
+  const faults = [...workerFaults(beats, seen, policy, now), ...listenerFaults(seen)];
+  const concerns = lagConcerns(seen);
+  if (seen.acceptErrors > state.acceptErrors) {
+    concerns.push(`accepting connections failed ${seen.acceptErrors - state.acceptErrors} times just now`);
+  }
+  if (seen.fdHeadroom <= 0) {
+    (policy.fdExhausted === 'unfit' ? faults : concerns).push('file descriptors are used up');
+  }
+  for (const service of seen.servicesWithoutBackend) {
+    (policy.noEligible === 'unfit' ? faults : concerns).push(`${service} has no eligible backend`);
+  }
+  const wellSince = faults.length > 0 ? null : (state.wellSince ?? now);
+  const recovered = wellSince !== null && (!state.everFit || now - wellSince >= policy.recoverAfter);
+  const fit = wellSince !== null && (state.fit || recovered);
+  const reason = fit
+    ? null
+    : (faults[0] ?? `recovering: well for less than ${formatDuration(policy.recoverAfter)}`);
+  const next = { fit, beats, acceptErrors: seen.acceptErrors, wellSince, everFit: state.everFit || fit };
+  return { state: next, fit, reason, concerns };
+}
+
+/**
+ * Ages are taken from when *we* first saw a count: after a pause of our own the first look finds a grown
+ * count and no stall, instead of blaming the worker.
+ */
+function beatsOf(state: FitnessState, seen: FitnessObservation, now: Instant): FitnessState['beats'] {
+  const beat = (worker: WorkerObservation): { count: number; at: Instant } => {
+    const known = state.beats.get(worker.id);
+    return known?.count === worker.heartbeats ? known : { count: worker.heartbeats, at: now };
+  };
+  return new Map(seen.workers.map((worker) => [worker.id, beat(worker)]));
+}
+
+function workerFaults(
+  beats: FitnessState['beats'],
+  seen: FitnessObservation,
+  policy: FitnessPolicy,
+  now: Instant,
+): string[] {
+  if (seen.workers.length === 0) return ['no data-path worker is running'];
+  return seen.workers.flatMap(({ id, alive, heartbeats }) => {
+    if (!alive) return [`data-path worker ${id} is dead`];
+    // a worker that is still starting has not turned once: fit comes with its first beat
+    if (heartbeats === 0) return [`data-path worker ${id} is starting`];
+    const silent = now - (beats.get(id)?.at ?? now);
+    if (silent <= policy.stallAfter) return [];
+    return [`data-path worker ${id} has been stalled for ${(silent / 1_000_000).toFixed(1)}s`];
+  });
+}
+
+function listenerFaults(seen: FitnessObservation): string[] {
+  if (seen.listenersFailed.length === 0) return [];
+  return [`not listening: ${seen.listenersFailed.join(', ')}`];
+}
+
+function lagConcerns(seen: FitnessObservation): string[] {
+  return seen.workers
+    .filter((worker) => worker.loopLagSeconds * 1_000_000 > LAG_CONCERN)
+    .map((worker) => `data-path worker ${worker.id} lags by ${worker.loopLagSeconds.toFixed(2)}s`);
+}
