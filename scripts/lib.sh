@@ -19,6 +19,16 @@ die() {
   exit 1
 }
 
+# Runs a command without its output; shows the end of that when it fails.
+quietly() {
+  local log status=0
+  log=$(mktemp)
+  "$@" >"$log" 2>&1 || status=$?
+  ((status == 0)) || tail -40 "$log" >&2
+  rm -f "$log"
+  return "$status"
+}
+
 need_root() {
   [[ $EUID -eq 0 ]] || die "$1 needs root: sudo scripts/$(basename "$0")"
 }
