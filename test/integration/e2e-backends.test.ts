@@ -99,7 +99,7 @@ describe.skipIf(unable !== null)('backends that come and go', () => {
     });
     const others = ALL.filter((other) => other !== id);
     const waiting = a
-      .tandem('backends', 'drain', 'web', id, '--wait')
+      .tandem('backends', 'drain', `web/${id}`, '--wait')
       .then((result) => ({ result, at: Date.now() }));
     await a.waitEligible('web', others);
     const load = startLoad(pair, `http://${VIP4}/`, { fresh: 3, kept: 0 });
@@ -117,7 +117,7 @@ describe.skipIf(unable !== null)('backends that come and go', () => {
     // both ends are seen by one poll loop: the order holds within its period
     expect(at).toBeGreaterThan(downloadEnded - 1_000);
 
-    expect((await a.tandem('backends', 'ready', 'web', id)).status).toBe(0);
+    expect((await a.tandem('backends', 'ready', `web/${id}`)).status).toBe(0);
   });
 
   test('reloaded under load with another list: no client sees an error', async () => {

@@ -3,7 +3,7 @@
  *
  *   const a = await Tandem.start(lab, hostA, toml);          // ready when it returns
  *   (await a.status()).failover?.routers[0]?.state;
- *   await a.tandem('backends', 'drain', 'web', 'one');        // the CLI, inside the host
+ *   await a.tandem('backends', 'drain', 'web/one');           // the CLI, inside the host
  *   await a.crash();                                          // kill -9 of supervisor and agent
  */
 import { existsSync, writeFileSync } from 'node:fs';
