@@ -7,70 +7,48 @@ import {
   SESSION_END_REASONS,
   type SessionEndReason,
 } from '../model/reason.ts';
+import {
+  ACCEPTED,
+  B_BYTES_IN,
+  B_BYTES_OUT,
+  BACKEND_GAUGES,
+  BACKEND_TOTALS,
+  BYTES_IN,
+  BYTES_OUT,
+  CLOSE_INDEX,
+  CLOSED,
+  CONNECT_ERRORS,
+  CONNECTIONS,
+  CONNECTS,
+  type CounterMap,
+  type CountersSize,
+  DATAGRAMS_DROPPED,
+  DATAGRAMS_IN,
+  DATAGRAMS_OUT,
+  FDS,
+  HEARTBEATS,
+  LAG,
+  mapCounters,
+  PROCESS_GAUGES,
+  PROCESS_TOTALS,
+  REDISPATCHES,
+  REFUSAL_INDEX,
+  REFUSED,
+  RETRIES,
+  S_CONNECTIONS,
+  S_QUEUED,
+  S_SOURCES,
+  SECONDS,
+  SECONDS_COUNT,
+  SERVICE_GAUGES,
+  SERVICE_TOTALS,
+  SESSION_END_INDEX,
+  SESSIONS_ENDED,
+} from './counters-layout.ts';
 
-/**
- * The one SharedArrayBuffer between the supervisor and the data-path workers.
- *
- *     header   Int32[16]     magic, version, workers, service slots, backend slots
- *     gauges   Int32[G]      what is in use now, over all workers; changed with Atomics only
- *     shares   Int32[G] x W  each worker's part of every gauge
- *     totals   Float64[T] x W   what has happened; each region has one writer, readers add them up
- *
- *     G: process {connections, descriptors} | S service rows | B backend rows
- *     T: process {lag, heartbeats}          | S service rows | B backend rows
- *
- * A gauge lives twice. The shared cell makes limits exact over all workers and costs a reader one load; the
- * worker's share is what the supervisor gives back when that worker dies. Both are changed back to back with
- * no call or loop between, where V8 does not interrupt a thread, so they cannot part.
- *
- * Totals are plain stores: eight aligned bytes do not tear on the 64-bit machines that Node supports, and a
- * lost update is impossible with a single writer. Float64 counts bytes exactly up to 2^53.
- */
-const MAGIC = 0x7a4d_4c42;
-const VERSION = 1;
-const HEADER_INTS = 16;
+export { type CountersSize, createCounters } from './counters-layout.ts';
 
-const PROCESS_GAUGES = 2;
-const [CONNECTIONS, FDS] = [0, 1];
-const SERVICE_GAUGES = 3;
-const [S_CONNECTIONS, S_QUEUED, S_SOURCES] = [0, 1, 2];
-const BACKEND_GAUGES = 1;
-
-const PROCESS_TOTALS = 2;
-const [LAG, HEARTBEATS] = [0, 1];
-const [ACCEPTED, BYTES_IN, BYTES_OUT, DATAGRAMS_IN, DATAGRAMS_OUT, DATAGRAMS_DROPPED] = [0, 1, 2, 3, 4, 5];
-const REFUSED = 6;
-const CLOSED = REFUSED + REFUSAL_REASONS.length;
-const SESSIONS_ENDED = CLOSED + CLOSE_REASONS.length;
-const SERVICE_TOTALS = SESSIONS_ENDED + SESSION_END_REASONS.length;
-const [CONNECTS, CONNECT_ERRORS, RETRIES, REDISPATCHES, B_BYTES_IN, B_BYTES_OUT, SECONDS, SECONDS_COUNT] = [
-  0, 1, 2, 3, 4, 5, 6, 7,
-];
-const BACKEND_TOTALS = 8;
-
-const REFUSAL_INDEX = indexOf(REFUSAL_REASONS);
-const CLOSE_INDEX = indexOf(CLOSE_REASONS);
-const SESSION_END_INDEX = indexOf(SESSION_END_REASONS);
-
-/** How many rows the buffer has; fixed for its life. */
-export interface CountersSize {
-  readonly workers: number;
-  readonly services: number;
-  readonly backends: number;
-}
-
-/** @throws RangeError unless every size is a whole number from 1 to 65,536. */
-export function createCounters(size: CountersSize): SharedArrayBuffer {
-  for (const [name, count] of Object.entries(size)) {
-    if (!Number.isInteger(count) || count < 1 || count > 65_536) throw new RangeError(`${name}: ${count}`);
-  }
-  const shape = shapeOf(size);
-  const buffer = new SharedArrayBuffer(shape.totalsAt + shape.totals * 8 * size.workers);
-  new Int32Array(buffer, 0, HEADER_INTS).set([MAGIC, VERSION, size.workers, size.services, size.backends]);
-  return buffer;
-}
-
-/** What a data-path worker counts. Slots must be ones that the supervisor's {@link SlotAllocator} gave. */
+/** What a data-path worker counts. Slots must be ones that the supervisor's SlotAllocator gave. */
 export class CounterWriter {
   readonly #gauges: Int32Array;
   readonly #share: Int32Array;
@@ -346,20 +324,20 @@ export class CounterReader {
     share.fill(0);
   }
 
-  /** For {@link SlotAllocator}: is nothing in use in this row? */
+  /** For SlotAllocator: is nothing in use in this row? */
   isServiceIdle(slot: number): boolean {
     const { gauge } = this.#serviceRow(slot);
     for (let field = 0; field < SERVICE_GAUGES; field++) if (this.#gauge(gauge + field) !== 0) return false;
     return true;
   }
 
-  /** For {@link SlotAllocator}: sets the row's totals back; its gauges are 0 already. */
+  /** For SlotAllocator: sets the row's totals back; its gauges are 0 already. */
   clearService(slot: number): void {
     const { total } = this.#serviceRow(slot);
     for (const region of this.#map.totals) region.fill(0, total, total + SERVICE_TOTALS);
   }
 
-  /** For {@link SlotAllocator}. */
+  /** For SlotAllocator. */
   clearBackend(slot: number): void {
     const { total } = this.#backendRow(slot);
     for (const region of this.#map.totals) region.fill(0, total, total + BACKEND_TOTALS);
@@ -395,110 +373,12 @@ export class CounterReader {
   }
 }
 
-/**
- * Hands out the rows, on the supervisor's side. A freed row is reused only when nothing in it is in use any
- * more, oldest first, so that a worker that has not heard yet cannot spoil the row of a successor.
- */
-export class SlotAllocator {
-  readonly #size: number;
-  readonly #isIdle: (slot: number) => boolean;
-  readonly #clear: (slot: number) => void;
-  readonly #taken = new Set<number>();
-  /** Never used, then freed ones in the order of their release. */
-  #spare: number[];
-
-  private constructor(size: number, isIdle: (slot: number) => boolean, clear: (slot: number) => void) {
-    this.#size = size;
-    this.#isIdle = isIdle;
-    this.#clear = clear;
-    this.#spare = Array.from({ length: size }, (_, slot) => slot);
-  }
-
-  static services(reader: CounterReader): SlotAllocator {
-    return new SlotAllocator(
-      reader.size.services,
-      (slot) => reader.isServiceIdle(slot),
-      (slot) => reader.clearService(slot),
-    );
-  }
-
-  static backends(reader: CounterReader): SlotAllocator {
-    return new SlotAllocator(
-      reader.size.backends,
-      (slot) => reader.backendConnections(slot) === 0,
-      (slot) => reader.clearBackend(slot),
-    );
-  }
-
-  get size(): number {
-    return this.#size;
-  }
-
-  get taken(): number {
-    return this.#taken.size;
-  }
-
-  /** A row of zeros, or undefined when all are taken or still in use. */
-  allocate(): number | undefined {
-    const at = this.#spare.findIndex(this.#isIdle);
-    const [slot] = at < 0 ? [] : this.#spare.splice(at, 1);
-    if (slot === undefined) return undefined;
-    this.#clear(slot);
-    this.#taken.add(slot);
-    return slot;
-  }
-
-  /** @throws RangeError when the slot is not taken. */
-  free(slot: number): void {
-    if (!this.#taken.delete(slot)) throw new RangeError(`slot ${slot} is not taken`);
-    this.#spare.push(slot);
-  }
-}
-
 interface Row {
   readonly gauge: number;
   readonly total: number;
 }
 
-interface CounterMap {
-  readonly size: CountersSize;
-  readonly gauges: Int32Array;
-  readonly shares: readonly Int32Array[];
-  readonly totals: readonly Float64Array[];
-}
-
-function shapeOf(size: CountersSize): { gauges: number; totals: number; totalsAt: number } {
-  const gauges = PROCESS_GAUGES + size.services * SERVICE_GAUGES + size.backends * BACKEND_GAUGES;
-  const totals = PROCESS_TOTALS + size.services * SERVICE_TOTALS + size.backends * BACKEND_TOTALS;
-  const ints = HEADER_INTS + gauges * (1 + size.workers);
-  // Float64Array wants a multiple of 8
-  return { gauges, totals, totalsAt: Math.ceil(ints / 2) * 8 };
-}
-
-function mapCounters(buffer: SharedArrayBuffer): CounterMap {
-  const header = buffer.byteLength < HEADER_INTS * 4 ? [] : new Int32Array(buffer, 0, HEADER_INTS);
-  const [magic, version, workers = 0, services = 0, backends = 0] = header;
-  if (magic !== MAGIC || version !== VERSION) throw new RangeError('not a counters buffer of this version');
-  const size = { workers, services, backends };
-  const shape = shapeOf(size);
-  const ints = (block: number): Int32Array =>
-    new Int32Array(buffer, (HEADER_INTS + shape.gauges * block) * 4, shape.gauges);
-  const indices = Array.from({ length: workers }, (_, worker) => worker);
-  return {
-    size,
-    gauges: ints(0),
-    shares: indices.map((worker) => ints(1 + worker)),
-    totals: indices.map(
-      (worker) => new Float64Array(buffer, shape.totalsAt + worker * shape.totals * 8, shape.totals),
-    ),
-  };
-}
-
 function checkSlot(slot: number, count: number): void {
   if (!Number.isInteger(slot) || slot < 0 || slot >= count)
     throw new RangeError(`no slot ${slot} of ${count}`);
-}
-
-function indexOf<R extends string>(reasons: readonly R[]): Readonly<Record<R, number>> {
-  return Object.fromEntries(reasons.map((reason, i) => [reason, i])) as Record<R, number>;
 }
