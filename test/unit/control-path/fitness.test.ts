@@ -1,0 +1,128 @@
+import { describe, expect, it } from 'vitest';
+import {
+  DEFAULT_FITNESS_POLICY,
+  type FitnessObservation,
+  type FitnessPolicy,
+  INITIAL_FITNESS,
+  judgeFitness,
+} from '../../../src/control-path/fitness.ts';
+import { instant } from '../../../src/lib/duration.ts';
+
+/** Looks ten times a second; a worker beats with every look unless `stalled`. */
+function watch(policy: Partial<FitnessPolicy> = {}) {
+  let state = INITIAL_FITNESS;
+  let t = 0;
+  let beats = 0;
+  const look = (over: Partial<FitnessObservation> = {}, stalled = false) => {
+    t += 0.1;
+    if (!stalled) beats++;
+    const worker = { id: '0', alive: true, heartbeats: beats, loopLagSeconds: 0.001 };
+    const seen: FitnessObservation = {
+      workers: [worker],
+      listenersFailed: [],
+      acceptErrors: 0,
+      fdHeadroom: 1_000,
+      servicesWithoutBackend: [],
+      ...over,
+    };
+    const judged = judgeFitness(
+      state,
+      seen,
+      { ...DEFAULT_FITNESS_POLICY, ...policy },
+      instant(Math.round(t * 10) * 100_000),
+    );
+    state = judged.state;
+    return judged;
+  };
+  return {
+    look,
+    pause: (s: number) => {
+      t += s;
+    },
+    /** Looks for `s` seconds and gives the last judgement. */
+    during: (s: number, over: Partial<FitnessObservation> = {}, stalled = false) => {
+      for (let i = 1; i < Math.round(s * 10); i++) look(over, stalled);
+      return look(over, stalled);
+    },
+  };
+}
+
+const dead = { workers: [{ id: '0', alive: false, heartbeats: 9, loopLagSeconds: 0 }] };
+
+describe('fitness', () => {
+  it('is unfit until the worker has turned once, then fit at once', () => {
+    const { look } = watch();
+    expect(look({ workers: [] })).toMatchObject({ fit: false, reason: 'no data-path worker is running' });
+    const starting = { workers: [{ id: '0', alive: true, heartbeats: 0, loopLagSeconds: 0 }] };
+    expect(look(starting)).toMatchObject({ fit: false, reason: 'data-path worker 0 is starting' });
+    expect(look()).toMatchObject({ fit: true, reason: null, concerns: [] });
+  });
+
+  it('is unfit with a worker stalled for more than a second, and not before', () => {
+    const { during } = watch();
+    during(2);
+    expect(during(1, {}, true).fit).toBe(true);
+    expect(during(0.2, {}, true)).toMatchObject({
+      fit: false,
+      reason: 'data-path worker 0 has been stalled for 1.2s',
+    });
+  });
+
+  it('does not blame the worker for a pause of its own', () => {
+    const { during, pause, look } = watch();
+    during(1);
+    pause(10);
+    expect(look().fit).toBe(true);
+  });
+
+  it('is unfit at once with a dead worker or a listener that failed', () => {
+    const one = watch();
+    one.during(1);
+    expect(one.look(dead)).toMatchObject({ fit: false, reason: 'data-path worker 0 is dead' });
+    const two = watch();
+    two.during(1);
+    const failed = { listenersFailed: ['web 10.0.0.100:80'] };
+    expect(two.look(failed)).toMatchObject({ fit: false, reason: 'not listening: web 10.0.0.100:80' });
+  });
+
+  it('must be well for three seconds on end before it is fit again', () => {
+    const { during, look } = watch();
+    during(1);
+    look(dead);
+    expect(during(2.9)).toMatchObject({ fit: false, reason: 'recovering: well for less than 3s' });
+    look(dead);
+    expect(during(3).fit).toBe(false);
+    expect(during(0.3).fit).toBe(true);
+  });
+
+  it('only has concerns about what the peer would see as well', () => {
+    const { during, look } = watch();
+    during(1);
+    const seen = {
+      servicesWithoutBackend: ['web'],
+      fdHeadroom: 0,
+      acceptErrors: 3,
+      workers: [{ id: '0', alive: true, heartbeats: 99, loopLagSeconds: 0.6 }],
+    };
+    expect(look(seen)).toMatchObject({
+      fit: true,
+      concerns: [
+        'data-path worker 0 lags by 0.60s',
+        'accepting connections failed 3 times just now',
+        'file descriptors are used up',
+        'web has no eligible backend',
+      ],
+    });
+    // errors that were told are not told again
+    expect(look({ acceptErrors: 3 }).concerns).toEqual([]);
+  });
+
+  it('lets a policy make them count', () => {
+    const { look } = watch({ noEligible: 'unfit', fdExhausted: 'unfit' });
+    expect(look({ servicesWithoutBackend: ['web'] })).toMatchObject({
+      fit: false,
+      reason: 'web has no eligible backend',
+    });
+    expect(look({ fdHeadroom: -1 })).toMatchObject({ fit: false, reason: 'file descriptors are used up' });
+  });
+});
