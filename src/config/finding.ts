@@ -12,6 +12,9 @@ export interface Finding {
   readonly aboutHost?: boolean;
 }
 
+/** The message for a key that the schema does not have. */
+export const UNKNOWN_KEY = 'unknown key';
+
 export const fault = (path: KeyPath, message: string, hint: string): Finding => ({
   severity: 'error',
   path,

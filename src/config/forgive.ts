@@ -1,5 +1,5 @@
-import type { Finding } from './finding.ts';
-import type { KeyPath } from './positions.ts';
+import { type Finding, UNKNOWN_KEY } from './finding.ts';
+import { formatPath, type KeyPath } from './positions.ts';
 
 /** A copy of the parsed file without the values that the findings are about. */
 export function forgive(raw: unknown, findings: readonly Finding[]): unknown {
@@ -20,15 +20,20 @@ export function forgive(raw: unknown, findings: readonly Finding[]): unknown {
 
 /**
  * May a finding be no more than a consequence of a faulty value that was taken out? It may when one contains
- * the other, or when both stand in the same table. A key that nobody knows has no consequences.
+ * the other, when both stand in the same table, when both are about failover (groups inherit settings), or
+ * when it is about the host (it could be about a listener that was taken out). A key that nobody knows has no
+ * consequences.
  */
 export function related(finding: Finding, faulty: readonly Finding[]): boolean {
   return faulty.some((other) => {
-    if (other.message === 'unknown key') return false;
-    const table = other.path.slice(0, -1);
-    return startsWith(other.path, finding.path) || startsWith(finding.path, table);
+    if (other.message === UNKNOWN_KEY) return false;
+    if (finding.aboutHost === true || (isFailover(finding.path) && isFailover(other.path))) return true;
+    const contains = startsWith(finding.path, other.path) || startsWith(other.path, finding.path);
+    return contains || formatPath(finding.path.slice(0, -1)) === formatPath(other.path.slice(0, -1));
   });
 }
+
+const isFailover = (path: KeyPath): boolean => path[0] === 'failover';
 
 const startsWith = (path: KeyPath, prefix: KeyPath): boolean =>
   prefix.every((part, index) => path[index] === part);

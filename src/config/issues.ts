@@ -1,5 +1,5 @@
 import type { z } from 'zod';
-import { type Finding, fault } from './finding.ts';
+import { type Finding, fault, UNKNOWN_KEY } from './finding.ts';
 import type { KeyPath } from './positions.ts';
 import { suggestKey } from './suggest.ts';
 import { describe } from './values.ts';
@@ -12,7 +12,10 @@ export function findingsOf(issues: readonly Issue[], raw: unknown): Finding[] {
 }
 
 function findingOf(issue: Issue, raw: unknown): Finding[] {
-  const path = issue.path.map((part) => (typeof part === 'number' ? part : String(part)));
+  const path = written(
+    issue.path.map((part) => (typeof part === 'number' ? part : String(part))),
+    raw,
+  );
   const found = valueAt(raw, path);
   switch (issue.code) {
     case 'unrecognized_keys':
@@ -33,7 +36,7 @@ function findingOf(issue: Issue, raw: unknown): Finding[] {
 
 function unknownKey(path: KeyPath, key: string, table: unknown): Finding {
   const hint = suggestKey(path, key, valueAt(table, ['type']));
-  return { severity: 'error', path: [...path, key], at: 'key', message: 'unknown key', hint };
+  return { severity: 'error', path: [...path, key], at: 'key', message: UNKNOWN_KEY, hint };
 }
 
 function wrongVariant(path: KeyPath, found: unknown, issue: z.core.$ZodIssueInvalidUnion): Finding {
@@ -55,6 +58,14 @@ function wrongType(path: KeyPath, found: unknown, expected: string): Finding {
   const listHint = `write [[${path.filter((part) => typeof part === 'string').join('.')}]], with two brackets`;
   if (found === undefined) return fault(path, `is missing: ${want} is needed`, hint);
   return fault(path, `must be ${want}, not ${describe(found)}`, isList && tables ? listHint : hint);
+}
+
+/** Short forms (`schedule = "first"`) are judged as the table that they stand for: back to what is written. */
+function written(path: KeyPath, raw: unknown): KeyPath {
+  const parent = valueAt(raw, path.slice(0, -1));
+  return path.length === 0 || (typeof parent === 'object' && parent !== null) || parent === undefined
+    ? path
+    : path.slice(0, -1);
 }
 
 /** The value at a path, own properties only. */
