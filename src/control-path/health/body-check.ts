@@ -1,5 +1,5 @@
 import { type Context, createContext, Script } from 'node:vm';
-import { errnoOf, messageOf } from '../../lib/errors.ts';
+import { messageOf } from '../../lib/errors.ts';
 import type { HttpProbeSpec } from '../../model/health.ts';
 import { type Json, resolvePointer } from './json-pointer.ts';
 import { failed, type ProbeOutcome } from './probe.ts';
@@ -77,7 +77,9 @@ function checkRegex(source: string, text: string): ProbeOutcome | null {
     const matches: unknown = TEST.runInContext(sandbox, { timeout: REGEX_BUDGET_MS });
     return matches === true ? null : failed('body-mismatch', `body does not match /${source}/`);
   } catch (error) {
-    const slow = errnoOf(error) === 'ERR_SCRIPT_EXECUTION_TIMEOUT';
+    // not errnoOf: an error out of another realm is no instance of this one's Error
+    const code = typeof error === 'object' && error !== null && 'code' in error ? error.code : undefined;
+    const slow = code === 'ERR_SCRIPT_EXECUTION_TIMEOUT';
     const why = slow ? `took longer than ${REGEX_BUDGET_MS}ms` : messageOf(error);
     return failed('body-mismatch', `/${source}/ on the body: ${why}`);
   } finally {
