@@ -1,5 +1,6 @@
 // Listeners that Node cannot open: IP_FREEBIND, so that the standby binds an address that it does not hold
 // yet, and SO_REUSEPORT, so that every worker has a queue of its own.
+#include <fcntl.h>
 #include <netdb.h>
 #include <netinet/in.h>
 #include <sys/socket.h>
@@ -86,6 +87,13 @@ Napi::Value CloseFd(const Napi::CallbackInfo& info) {
   return info.Env().Undefined();
 }
 
+Napi::Value DupFd(const Napi::CallbackInfo& info) {
+  int fd = static_cast<int>(IntegerArgument(info, 0, "fd", 0, INT32_MAX));
+  int copy = ::fcntl(fd, F_DUPFD_CLOEXEC, 3);
+  if (copy < 0) ThrowErrno(info.Env(), errno, "fcntl");
+  return Napi::Number::New(info.Env(), copy);
+}
+
 Napi::Value LocalPort(const Napi::CallbackInfo& info) {
   int fd = static_cast<int>(IntegerArgument(info, 0, "fd", 0, INT32_MAX));
   sockaddr_storage address{};
@@ -108,6 +116,7 @@ void InitListeners(Napi::Env env, Napi::Object exports) {
   exports.Set("openTcpListener", Napi::Function::New(env, OpenTcpListener, "openTcpListener"));
   exports.Set("openUdpSocket", Napi::Function::New(env, OpenUdpSocket, "openUdpSocket"));
   exports.Set("closeFd", Napi::Function::New(env, CloseFd, "closeFd"));
+  exports.Set("dupFd", Napi::Function::New(env, DupFd, "dupFd"));
   exports.Set("localPort", Napi::Function::New(env, LocalPort, "localPort"));
 }
 

@@ -9,6 +9,8 @@ import type { BackendSet, ServiceSpec } from '../model/service.ts';
 export interface WorkerData {
   /** Layout in counters.ts. */
   readonly counters: SharedArrayBuffer;
+  /** This worker's number: its region of the counters. */
+  readonly worker: number;
   readonly limits: ProcessLimits;
 }
 
@@ -21,7 +23,10 @@ export interface ProcessLimits {
   readonly fdLimit: number;
 }
 
-/** A listening (TCP) or bound (UDP) socket opened by the supervisor; the worker owns `fd` from here on. */
+/**
+ * A listening (TCP) or bound (UDP) socket. The supervisor keeps the one that it opened; `fd` is a duplicate,
+ * and the worker's own from here on.
+ */
 export interface ListenerFd {
   readonly fd: number;
   readonly endpoint: Endpoint;
@@ -44,6 +49,8 @@ export type ToWorker =
       readonly closed: readonly Endpoint[];
       readonly backends: BackendSet;
     }
+  /** What 'listener-wanted' asked for. */
+  | { readonly type: 'listener'; readonly service: string; readonly listener: ListenerFd }
   | { readonly type: 'backends'; readonly service: string; readonly set: BackendSet }
   /** Stop accepting, let connections end until the deadline, then close them; answers 'service-closed'. */
   | { readonly type: 'service-close'; readonly service: string; readonly drain: Duration }
@@ -56,6 +63,8 @@ export type FromWorker =
   | { readonly type: 'ready' }
   | { readonly type: 'service-opened'; readonly service: string }
   | { readonly type: 'service-closed'; readonly service: string }
+  /** The worker has closed a listener to stop accepting; it needs a duplicate of it to go on. */
+  | { readonly type: 'listener-wanted'; readonly service: string; readonly endpoint: Endpoint }
   | { readonly type: 'event'; readonly event: EventInput }
   /** Failures one by one; 'connect-ok' only for the first success after a failure. */
   | {

@@ -101,6 +101,8 @@ export interface Native {
   /** A bound UDP socket with the given buffer sizes in bytes (0 keeps the default); returns its descriptor. */
   openUdpSocket(options: ListenerOptions & { readonly bufferSize: number }): number;
   closeFd(fd: number): void;
+  /** A second descriptor (close-on-exec) of the same open socket: it stays open until both are closed. */
+  dupFd(fd: number): number;
   /** getsockname of a descriptor: for port 0. */
   localPort(fd: number): number;
 

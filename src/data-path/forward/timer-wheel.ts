@@ -92,7 +92,7 @@ export class TimerWheel {
     if (slot === undefined) return;
     // Ends: nothing is ever put into the slot under the hand (see #insert).
     for (;;) {
-      const entry = slot.wheelNext;
+      const entry: Timed | null = slot.wheelNext;
       if (entry === null || entry === slot) return;
       this.#look(entry);
     }

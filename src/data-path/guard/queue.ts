@@ -52,6 +52,11 @@ export class WaitQueue<T> {
     return place;
   }
 
+  /** The one who has waited longest, left in place; null when nobody waits. */
+  peek(): T | null {
+    return this.#first?.item ?? null;
+  }
+
   /** Takes the one who has waited longest; null when nobody waits. */
   dequeue(): T | null {
     const first = this.#first;

@@ -1,0 +1,344 @@
+import { connect, type Socket } from 'node:net';
+import { after, type Duration, type Instant } from '../../lib/duration.ts';
+import { errnoOf } from '../../lib/errors.ts';
+import type { CloseReason } from '../../model/reason.ts';
+import type { PoolMember, ServiceSpec } from '../../model/service.ts';
+import type { CounterWriter } from '../counters.ts';
+import { CONNECT_TIMEOUT, type ConnectFailure, connectFailureOf } from './connect-failure.ts';
+import type { ReadBuffers } from './read-buffers.ts';
+import { closeFlushed, resetNow } from './socket-close.ts';
+import { Timed, type TimerWheel } from './timer-wheel.ts';
+
+/** What the relays of a service share. `spec` is replaced by a reload. */
+export interface RelayContext {
+  readonly wheel: TimerWheel;
+  readonly buffers: ReadBuffers;
+  readonly counters: CounterWriter;
+  readonly slot: number;
+  spec: ServiceSpec;
+}
+
+/** Who decides about a relay. Each connect attempt ends in one of the first two calls, each relay in `relayClosed`. */
+export interface RelayOwner {
+  relayConnected(relay: TcpRelay): void;
+  /** The client is untouched, none of its bytes has been read: connect elsewhere or refuse it. */
+  relayConnectFailed(relay: TcpRelay, failure: ConnectFailure): void;
+  /** The time of `hold` is over. */
+  relayHeld(relay: TcpRelay): void;
+  /** Both sockets are closed. `reason` is null when no backend was ever connected. */
+  relayClosed(relay: TcpRelay, reason: CloseReason | null): void;
+}
+
+const RELAY = Symbol('relay');
+/** A socket knows its relay, so that all relays share one set of listeners instead of closures of their own. */
+type RelaySocket = Socket & { [RELAY]?: TcpRelay };
+
+/**
+ * One client and, in time, one backend. The client is paused until the backend is connected, so a retry loses
+ * nothing. From then on each direction reads only while the other end takes what it is given: at most one
+ * read and the write stream's high-water mark are in memory.
+ *
+ * An end of stream is passed on (FIN for FIN) and a reset is passed on (RST for RST). Every way out goes
+ * through `#close`, which runs once, and ends in `relayClosed` when both descriptors are gone.
+ */
+export class TcpRelay extends Timed {
+  readonly client: Socket;
+  readonly #context: RelayContext;
+  readonly #owner: RelayOwner;
+  #member: PoolMember | null = null;
+  #backend: Socket | null = null;
+  #phase: 'held' | 'connecting' | 'open' | 'closing' | 'closed' = 'held';
+  #reason: CloseReason | null = null;
+  #clientEnded = false;
+  #backendEnded = false;
+  #clientOpen = true;
+  #backendOpen = false;
+  /** Has the backend sent a byte? A reset before that is its failure. */
+  #answered = false;
+  #patience: Duration;
+  /** Where the backend's next bytes go: the shared buffer or this relay's lease. */
+  #into: Buffer;
+
+  /** @param client accepted with `pauseOnConnect`; counted as an open descriptor from here on */
+  constructor(client: Socket, context: RelayContext, owner: RelayOwner) {
+    super();
+    this.client = client;
+    this.#context = context;
+    this.#owner = owner;
+    this.#into = context.buffers.shared;
+    this.#patience = context.spec.timeouts.idle;
+    context.counters.fdOpened();
+    (client as RelaySocket)[RELAY] = this;
+    client.on('error', onClientError);
+    client.on('close', onClientClose);
+  }
+
+  /** The backend tried last, connected or not. */
+  get member(): PoolMember | null {
+    return this.#member;
+  }
+
+  /** True from `relayConnected` until `relayClosed`. */
+  get established(): boolean {
+    return this.#phase === 'open' || this.#phase === 'closing';
+  }
+
+  /** True when the backend reset the connection before it had sent anything. */
+  get resetEarly(): boolean {
+    return this.#reason === 'backend-reset' && !this.#answered;
+  }
+
+  /** One connect attempt. The relay must not have a backend. */
+  connect(member: PoolMember): void {
+    const { spec, wheel, counters } = this.#context;
+    this.#phase = 'connecting';
+    this.#member = member;
+    const backend: RelaySocket = connect({
+      host: member.endpoint.address.text,
+      port: member.endpoint.port,
+      allowHalfOpen: true,
+      noDelay: spec.noDelay,
+      keepAlive: spec.keepAlive,
+      onread: { buffer: () => this.#into, callback: (length, buffer) => this.#fromBackend(length, buffer) },
+    });
+    backend[RELAY] = this;
+    this.#backend = backend;
+    this.#backendOpen = true;
+    counters.fdOpened();
+    backend.on('connect', onBackendConnect);
+    backend.on('error', onBackendError);
+    backend.on('close', onBackendClose);
+    wheel.schedule(this, after(wheel.now, (spec.timeouts.connect + wheel.tick) as Duration));
+  }
+
+  /** Keeps a client that has no backend for a while: `relayHeld` follows, at or soon after `until`. */
+  hold(until: Instant): void {
+    this.#context.wheel.schedule(this, until);
+  }
+
+  /** Ends a relay that has no connected backend: RST to the client. */
+  refuse(): void {
+    this.#close(null, true);
+  }
+
+  /** Ends an established relay with RST to both sides. */
+  cut(reason: CloseReason): void {
+    this.#close(reason, true);
+  }
+
+  override expire(): void {
+    if (this.#phase === 'connecting') this.#attemptFailed(CONNECT_TIMEOUT);
+    else if (this.#phase === 'open') this.#timedOut();
+    else if (this.#phase === 'held') this.#owner.relayHeld(this);
+    else this.#abandon();
+  }
+
+  #timedOut(): void {
+    const reason = this.#clientEnded || this.#backendEnded ? 'fin-timeout' : 'idle-timeout';
+    // what is still to be written would never arrive: FIN would make the stream look complete
+    const cutShort = this.client.writableLength > 0 || (this.#backend?.writableLength ?? 0) > 0;
+    this.#close(reason, cutShort);
+  }
+
+  /** A peer does not take the rest of what was to be flushed before the close. */
+  #abandon(): void {
+    this.#reason = 'fin-timeout';
+    resetNow(this.client);
+    if (this.#backend !== null) resetNow(this.#backend);
+  }
+
+  connected(): void {
+    const { client } = this;
+    this.#phase = 'open';
+    this.#touch();
+    this.#context.wheel.schedule(this, this.deadline);
+    this.#backend?.on('end', onBackendEnd);
+    this.#backend?.on('drain', onBackendDrain);
+    client.on('data', onClientData);
+    client.on('end', onClientEnd);
+    client.on('drain', onClientDrain);
+    this.#owner.relayConnected(this);
+    client.resume();
+  }
+
+  fromClient(chunk: Buffer): void {
+    const backend = this.#backend;
+    if (this.#phase !== 'open' || backend === null) return;
+    this.#touch();
+    this.#context.counters.bytesIn(this.#context.slot, this.#member?.slot ?? 0, chunk.length);
+    backend.write(chunk);
+    if (mustWait(backend)) this.client.pause();
+  }
+
+  /** @returns false to stop reading until the client has taken what it has */
+  #fromBackend(length: number, buffer: Uint8Array): boolean {
+    const { client } = this;
+    if (this.#phase !== 'open') return false;
+    this.#answered = true;
+    this.#touch();
+    this.#context.counters.bytesOut(this.#context.slot, this.#member?.slot ?? 0, length);
+    const chunk = buffer.subarray(0, length);
+    // A lease is overwritten by the next read. That waits for 'drain' if this write does not complete at once,
+    // and 'drain' is certain only for a chunk that reaches the high-water mark.
+    const inPlace = buffer !== this.#context.buffers.shared && length >= client.writableHighWaterMark;
+    client.write(inPlace ? chunk : Buffer.from(chunk));
+    this.#chooseBuffer(length, buffer, inPlace);
+    return !mustWait(client);
+  }
+
+  /** A full buffer earns a lease, a small chunk gives it back: an idle connection holds none. */
+  #chooseBuffer(length: number, buffer: Uint8Array, inPlace: boolean): void {
+    const { buffers } = this.#context;
+    if (buffer === buffers.shared) {
+      if (length === buffer.length) this.#into = buffers.lease() ?? buffers.shared;
+    } else if (!inPlace && this.client.writableLength === 0) this.#giveLeaseBack();
+  }
+
+  #giveLeaseBack(): void {
+    const { buffers } = this.#context;
+    if (this.#into === buffers.shared) return;
+    buffers.release(this.#into);
+    this.#into = buffers.shared;
+  }
+
+  clientEnded(): void {
+    this.#clientEnded = true;
+    this.#ended(this.#backend, this.#backendEnded);
+  }
+
+  backendEnded(): void {
+    this.#backendEnded = true;
+    this.#ended(this.client, this.#clientEnded);
+  }
+
+  /** One side has sent FIN: pass it on, or close when the other one had already. */
+  #ended(other: Socket | null, both: boolean): void {
+    if (this.#phase !== 'open') return;
+    if (both) {
+      this.#close('done', false);
+      return;
+    }
+    const { spec, wheel } = this.#context;
+    other?.end();
+    this.#patience = spec.timeouts.fin;
+    this.#touch();
+    wheel.schedule(this, this.deadline);
+  }
+
+  drained(source: Socket | null): void {
+    if (this.#phase !== 'open') return;
+    this.#touch();
+    source?.resume();
+  }
+
+  get backend(): Socket | null {
+    return this.#backend;
+  }
+
+  clientFailed(error: Error): void {
+    this.#close(isReset(error) ? 'client-reset' : 'client-error', true);
+  }
+
+  backendFailed(backend: Socket, error: Error): void {
+    if (backend !== this.#backend) return;
+    if (this.#phase === 'connecting') this.#attemptFailed(connectFailureOf(error));
+    else this.#close(isReset(error) ? 'backend-reset' : 'backend-error', true);
+  }
+
+  #attemptFailed(failure: ConnectFailure): void {
+    this.#context.wheel.cancel(this);
+    this.#backend?.destroy();
+    this.#backend = null;
+    this.#backendOpen = false;
+    this.#phase = 'held';
+    this.#owner.relayConnectFailed(this, failure);
+  }
+
+  /** The only way out, once. `hard` sends RST to whoever is still there. */
+  #close(reason: CloseReason | null, hard: boolean): void {
+    if (this.#phase === 'closing' || this.#phase === 'closed') return;
+    const { wheel, spec } = this.#context;
+    const backend = this.#backend;
+    this.#reason = this.#phase === 'open' ? reason : null;
+    this.#phase = 'closing';
+    const shut = hard ? resetNow : closeFlushed;
+    if (backend !== null) shut(backend);
+    shut(this.client);
+    if (this.client.destroyed && (backend?.destroyed ?? true)) wheel.cancel(this);
+    else wheel.schedule(this, after(wheel.now, (spec.timeouts.fin + wheel.tick) as Duration));
+  }
+
+  clientClosed(): void {
+    this.#clientOpen = false;
+    this.#context.counters.fdClosed();
+    // closed under us without an error: nothing can be relayed any more
+    this.#close('client-error', true);
+    this.#settle();
+  }
+
+  backendClosed(backend: Socket): void {
+    this.#context.counters.fdClosed();
+    if (backend !== this.#backend) return;
+    this.#backendOpen = false;
+    this.#close('backend-error', true);
+    this.#settle();
+  }
+
+  #settle(): void {
+    if (this.#clientOpen || this.#backendOpen || this.#phase !== 'closing') return;
+    this.#phase = 'closed';
+    this.#context.wheel.cancel(this);
+    this.#giveLeaseBack();
+    this.#owner.relayClosed(this, this.#reason);
+  }
+
+  /** A byte has moved. The wheel's clock may be one tick behind: never early for that. */
+  #touch(): void {
+    const { wheel } = this.#context;
+    this.deadline = (wheel.now + wheel.tick + this.#patience) as Instant;
+  }
+}
+
+/** True while more would only pile up in memory; 'drain' will come. A write that completed at once leaves nothing. */
+function mustWait(socket: Socket): boolean {
+  return socket.writableLength > 0 && socket.writableNeedDrain;
+}
+
+/** EPIPE: the reset was noticed by a write. */
+function isReset(error: Error): boolean {
+  const errno = errnoOf(error);
+  return errno === 'ECONNRESET' || errno === 'EPIPE';
+}
+
+function onClientData(this: RelaySocket, chunk: Buffer): void {
+  this[RELAY]?.fromClient(chunk);
+}
+function onClientEnd(this: RelaySocket): void {
+  this[RELAY]?.clientEnded();
+}
+function onClientDrain(this: RelaySocket): void {
+  const relay = this[RELAY];
+  relay?.drained(relay.backend);
+}
+function onClientError(this: RelaySocket, error: Error): void {
+  this[RELAY]?.clientFailed(error);
+}
+function onClientClose(this: RelaySocket): void {
+  this[RELAY]?.clientClosed();
+}
+function onBackendConnect(this: RelaySocket): void {
+  this[RELAY]?.connected();
+}
+function onBackendEnd(this: RelaySocket): void {
+  this[RELAY]?.backendEnded();
+}
+function onBackendDrain(this: RelaySocket): void {
+  const relay = this[RELAY];
+  relay?.drained(relay.client);
+}
+function onBackendError(this: RelaySocket, error: Error): void {
+  this[RELAY]?.backendFailed(this, error);
+}
+function onBackendClose(this: RelaySocket): void {
+  this[RELAY]?.backendClosed(this);
+}

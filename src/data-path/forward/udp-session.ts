@@ -1,0 +1,122 @@
+import { createSocket, type Socket, type SocketOptions } from 'node:dgram';
+import type { Instant } from '../../lib/duration.ts';
+import type { PoolMember } from '../../model/service.ts';
+import type { Ticket } from '../guard/types.ts';
+import { TableEntry } from './udp-session-table.ts';
+
+/** Datagrams that wait for the upstream socket, which is ready within a turn or two of the event loop. */
+const MAX_HELD = 16;
+const MAX_HELD_BYTES = 128 * 1_024;
+
+/** Where a session's replies go. */
+export interface UdpClient {
+  readonly socket: Socket;
+  readonly address: string;
+  readonly port: number;
+}
+
+export interface UdpSessionOwner {
+  reply(session: UdpSession, datagram: Buffer): void;
+  upstreamFailed(session: UdpSession, error: Error): void;
+  datagramDropped(): void;
+  sessionExpired(session: UdpSession, now: Instant): void;
+}
+
+/** One client's flow to one backend at a time, each over a connected socket of its own. */
+export class UdpSession extends TableEntry {
+  readonly client: UdpClient;
+  readonly ticket: Ticket;
+  readonly #owner: UdpSessionOwner;
+  member: PoolMember;
+  /** Version of the backend set under which `member` was last found good. */
+  checked: number;
+  /** Has the present backend answered? */
+  answered = false;
+  /** The present backend was unreachable: the next datagram looks for another one. */
+  unreachable = false;
+  #upstream: Socket | null = null;
+  #ready = false;
+  #held: Buffer[] = [];
+  #heldBytes = 0;
+  readonly #onSent = (error: Error | null): void => {
+    if (error !== null && this.#ready) this.#owner.upstreamFailed(this, error);
+  };
+
+  /** Call `open` once the session can be found: errors may come from within it. */
+  constructor(options: {
+    readonly key: string;
+    readonly client: UdpClient;
+    readonly ticket: Ticket;
+    readonly member: PoolMember;
+    readonly checked: number;
+    readonly owner: UdpSessionOwner;
+  }) {
+    super(options.key);
+    this.client = options.client;
+    this.ticket = options.ticket;
+    this.member = options.member;
+    this.checked = options.checked;
+    this.#owner = options.owner;
+  }
+
+  /** Connects to `member`. The session has no upstream socket before the call. */
+  open(): void {
+    const { address, port } = this.member.endpoint;
+    const upstream = createSocket({ type: address.family === 6 ? 'udp6' : 'udp4', lookup: literal });
+    this.#upstream = upstream;
+    upstream.on('message', (datagram) => this.#owner.reply(this, datagram));
+    upstream.on('error', (error) => this.#owner.upstreamFailed(this, error));
+    upstream.on('connect', () => this.#flush());
+    upstream.connect(port, address.text);
+  }
+
+  send(datagram: Buffer): void {
+    if (this.#ready) this.#upstream?.send(datagram, this.#onSent);
+    else this.#hold(datagram);
+  }
+
+  /** Goes on with another backend; what is held goes there too. */
+  move(member: PoolMember): void {
+    this.close();
+    this.member = member;
+    this.answered = false;
+    this.unreachable = false;
+    this.open();
+  }
+
+  close(): void {
+    this.#ready = false;
+    this.#upstream?.removeAllListeners();
+    // a send or connect under way may still fail
+    this.#upstream?.on('error', ignore);
+    this.#upstream?.close();
+    this.#upstream = null;
+  }
+
+  override expire(now: Instant): void {
+    this.#owner.sessionExpired(this, now);
+  }
+
+  #flush(): void {
+    this.#ready = true;
+    const held = this.#held;
+    this.#held = [];
+    this.#heldBytes = 0;
+    for (const datagram of held) this.send(datagram);
+  }
+
+  #hold(datagram: Buffer): void {
+    if (this.#held.length >= MAX_HELD || this.#heldBytes + datagram.length > MAX_HELD_BYTES) {
+      this.#owner.datagramDropped();
+      return;
+    }
+    this.#held.push(datagram);
+    this.#heldBytes += datagram.length;
+  }
+}
+
+/** Addresses are never names here, and dns.lookup would cost every datagram a turn of the event loop. */
+export const literal: NonNullable<SocketOptions['lookup']> = (address, _options, callback) =>
+  callback(null, address, address.includes(':') ? 6 : 4);
+
+function ignore(): void {}

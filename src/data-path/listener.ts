@@ -1,0 +1,287 @@
+import type { Socket } from 'node:net';
+import { after, between, type Duration, type Instant, seconds, toSeconds } from '../lib/duration.ts';
+import { type Endpoint, type IpAddress, ipOfPeer, isUnspecified } from '../lib/ip.ts';
+import type { CloseReason, RefusalReason } from '../model/reason.ts';
+import type { BackendSet, PoolMember, ServiceSpec } from '../model/service.ts';
+import { BackendPicker } from './backend-picker.ts';
+import type { ConnectFailure } from './forward/connect-failure.ts';
+import { resetNow } from './forward/socket-close.ts';
+import type { RelayContext } from './forward/tcp-relay.ts';
+import { Guard } from './guard/guard.ts';
+import { WaitQueue } from './guard/queue.ts';
+import type { ProcessLimits } from './protocol.ts';
+import { Refusals } from './refusals.ts';
+import type { ClientKey } from './scheduler/types.ts';
+import { TcpClient, type TcpClientHost } from './tcp-client.ts';
+import type { WorkerContext } from './worker-context.ts';
+
+/** Before the same backend is tried again, as HAProxy waits. */
+const RETRY_PAUSE = seconds(1);
+
+export interface ListenerOptions {
+  /** The service's row in the shared counters. */
+  readonly slot: number;
+  readonly spec: ServiceSpec;
+  readonly limits: ProcessLimits;
+  readonly backends: BackendSet;
+}
+
+/**
+ * What happens to the clients of a TCP service in one worker, from top to bottom:
+ *
+ *     accept -> guard -> schedule -> forward
+ *                 |          |  \ all full: wait in the queue
+ *                 |          \ nobody there: refuse
+ *                 \ objection: refuse
+ *
+ * A client holds its guard's ticket from `#admit` to `gone`, and a place on a backend from `#forward` to
+ * the failure of the attempt or to `gone`: whatever way it leaves, it passes there once.
+ */
+export class Listener implements TcpClientHost {
+  readonly #context: WorkerContext;
+  readonly #slot: number;
+  readonly #guard: Guard;
+  readonly #picker: BackendPicker;
+  readonly #queue: WaitQueue<TcpClient>;
+  readonly #refusals: Refusals;
+  readonly #relays: RelayContext;
+  readonly #clients = new Set<TcpClient>();
+  readonly #emptied: () => void;
+  #spec: ServiceSpec;
+
+  /** @param emptied called whenever the last client has gone */
+  constructor(context: WorkerContext, options: ListenerOptions, emptied: () => void) {
+    const { slot, spec, limits, backends } = options;
+    this.#context = context;
+    this.#slot = slot;
+    this.#spec = spec;
+    this.#guard = new Guard(slot, spec, limits, context.counters);
+    this.#picker = new BackendPicker(context, spec.name, spec.schedule, backends);
+    this.#queue = new WaitQueue(spec.queue);
+    this.#refusals = new Refusals(context, spec.name, slot);
+    this.#relays = { wheel: context.wheel, buffers: context.buffers, counters: context.counters, slot, spec };
+    this.#emptied = emptied;
+  }
+
+  // accept
+
+  /** A client's socket, paused: nothing has been read from it. */
+  accept(socket: Socket, endpoint: Endpoint): void {
+    socket.on('error', ignore); // of a socket that is refused below; a relay has a listener of its own
+    const { remoteAddress, remotePort } = socket;
+    if (remoteAddress === undefined || remotePort === undefined) {
+      socket.destroy(); // reset while it was in the backlog
+      return;
+    }
+    this.#admit(socket, {
+      source: ipOfPeer(remoteAddress),
+      sourcePort: remotePort,
+      destination: destinationOf(socket, endpoint),
+      destinationPort: endpoint.port,
+    });
+  }
+
+  // guard
+
+  #admit(socket: Socket, key: ClientKey): void {
+    const admission = this.#guard.admit(key.source, this.#context.clock.now());
+    if (!admission.admitted) {
+      this.#refusals.add(admission.reason, key.source.text);
+      resetNow(socket);
+      return;
+    }
+    this.#context.counters.accepted(this.#slot);
+    if (this.#spec.noDelay) socket.setNoDelay(true);
+    if (this.#spec.keepAlive) socket.setKeepAlive(true);
+    const client = new TcpClient(socket, key, admission.ticket, this.#relays, this);
+    this.#clients.add(client);
+    // those who wait already come first
+    if (this.#queue.length > 0) this.#enqueue(client);
+    else this.#schedule(client);
+  }
+
+  // schedule
+
+  #schedule(client: TcpClient): void {
+    const choice = this.#picker.take(client.key, client.tried);
+    if (typeof choice !== 'string') this.#forward(client, choice);
+    else if (client.tried !== null) this.#tryAgainLater(client);
+    else if (choice === 'backend-limit' && this.#queue.max > 0) this.#enqueue(client);
+    else this.#refuse(client, choice);
+  }
+
+  #enqueue(client: TcpClient): void {
+    client.place = this.#queue.enqueue(client, this.#context.clock.now());
+    if (client.place === null) this.#refuse(client, 'queue-full');
+    else this.#context.counters.queued(this.#slot, 1);
+  }
+
+  /** Room may have come up: the longest waiting first. */
+  #serveQueue(): void {
+    for (;;) {
+      const client = this.#queue.peek();
+      if (client === null) return;
+      const choice = this.#picker.take(client.key, null);
+      if (typeof choice === 'string') return;
+      this.#leaveQueue(client);
+      this.#forward(client, choice);
+    }
+  }
+
+  #leaveQueue(client: TcpClient): void {
+    if (client.place === null || !client.place.waiting) return;
+    this.#queue.cancel(client.place);
+    this.#context.counters.queued(this.#slot, -1);
+  }
+
+  #expireQueue(now: Instant): void {
+    for (;;) {
+      const client = this.#queue.expire(now);
+      if (client === null) return;
+      this.#context.counters.queued(this.#slot, -1);
+      this.#refuse(client, 'queue-timeout');
+    }
+  }
+
+  // forward
+
+  #forward(client: TcpClient, member: PoolMember): void {
+    const { counters, clock } = this.#context;
+    if (client.failed !== null && client.failed.id !== member.id) counters.redispatched(client.failed.slot);
+    client.failed = null;
+    client.member = member;
+    client.attempts++;
+    client.connectStarted = clock.now();
+    counters.connectStarted(member.slot);
+    client.relay.connect(member);
+  }
+
+  connected(client: TcpClient): void {
+    const { member } = client;
+    if (member === null) return;
+    const elapsed = between(client.connectStarted, this.#context.clock.now());
+    this.#context.counters.connectSucceeded(member.slot, toSeconds(elapsed));
+    this.#picker.succeeded(member);
+  }
+
+  connectFailed(client: TcpClient, failure: ConnectFailure): void {
+    const member = this.#leaveBackend(client);
+    if (member === null) return;
+    this.#context.counters.connectFailed(member.slot);
+    if (failure.outcome !== null) this.#picker.failed(member, failure.outcome);
+    if (failure.cause === 'EMFILE' || failure.cause === 'ENFILE') this.#refuse(client, 'fd-headroom');
+    else if (client.attempts > this.#spec.retries) this.#refuse(client, 'connect-failed');
+    else this.#redispatch(client, member);
+    this.#serveQueue();
+  }
+
+  #redispatch(client: TcpClient, failed: PoolMember): void {
+    this.#context.counters.retried(failed.slot);
+    client.failed = failed;
+    client.tried = (client.tried ?? new Set()).add(failed.id);
+    if (this.#spec.redispatch) this.#schedule(client);
+    else this.#tryAgainLater(client);
+  }
+
+  /** Nobody else is left to try: give the backends time, then begin anew. */
+  #tryAgainLater(client: TcpClient): void {
+    const { wheel } = this.#context;
+    const pause = Math.min(RETRY_PAUSE, this.#spec.timeouts.connect) as Duration;
+    client.relay.hold(after(wheel.now, pause));
+  }
+
+  retry(client: TcpClient): void {
+    client.tried = null;
+    const { failed } = client;
+    if (this.#spec.redispatch || failed === null) {
+      this.#schedule(client);
+      return;
+    }
+    const member = this.#picker.retake(failed.id);
+    if (member === null) this.#refuse(client, 'connect-failed');
+    else this.#forward(client, member);
+  }
+
+  // and out again
+
+  #refuse(client: TcpClient, reason: RefusalReason): void {
+    this.#refusals.add(reason, client.key.source.text);
+    client.relay.refuse();
+  }
+
+  #leaveBackend(client: TcpClient): PoolMember | null {
+    const { member } = client;
+    client.member = null;
+    if (member !== null) this.#picker.release(member);
+    return member;
+  }
+
+  gone(client: TcpClient, reason: CloseReason | null): void {
+    this.#leaveQueue(client);
+    if (!this.#clients.delete(client)) return;
+    const member = this.#leaveBackend(client);
+    if (reason !== null) this.#context.counters.closed(this.#slot, reason);
+    if (member !== null && client.relay.resetEarly) this.#picker.failed(member, 'early-reset');
+    this.#guard.release(client.ticket);
+    this.#serveQueue();
+    if (this.#clients.size === 0) this.#emptied();
+  }
+
+  // what the supervisor says
+
+  get size(): number {
+    return this.#clients.size;
+  }
+
+  /** Would the next client be refused by a limit of the process or the service? */
+  isFull(): boolean {
+    return this.#guard.isFull();
+  }
+
+  update(spec: ServiceSpec, limits: ProcessLimits): void {
+    this.#spec = spec;
+    this.#relays.spec = spec;
+    this.#guard.update(spec, limits, this.#context.clock.now());
+    this.#queue.update(spec.queue);
+    this.#picker.setSchedule(spec.schedule);
+    this.#serveQueue();
+  }
+
+  setBackends(set: BackendSet): void {
+    if (this.#picker.setBackends(set)) this.#serveQueue();
+  }
+
+  closeBackend(id: string): void {
+    for (const client of this.#clients) {
+      if (client.member?.id === id && client.relay.established) client.relay.cut('backend-down');
+    }
+  }
+
+  /** Every tick of the wheel. */
+  tick(): void {
+    const now = this.#context.clock.now();
+    this.#guard.tick(now);
+    this.#expireQueue(now);
+    // a place may also have been given back by another worker
+    this.#serveQueue();
+  }
+
+  /** Ends everybody who is here. */
+  cut(reason: CloseReason): void {
+    for (const client of this.#clients) client.relay.cut(reason);
+  }
+
+  /** The last call, when nobody is left. */
+  close(): void {
+    this.#guard.close();
+  }
+}
+
+/** A wildcard listener learns from the socket which address the client wrote to. */
+function destinationOf(socket: Socket, { address }: Endpoint): IpAddress {
+  return isUnspecified(address) && socket.localAddress !== undefined
+    ? ipOfPeer(socket.localAddress)
+    : address;
+}
+
+function ignore(): void {}

@@ -1,0 +1,43 @@
+import type { Clock } from '../lib/clock.ts';
+import type { Endpoint } from '../lib/ip.ts';
+import type { Emit } from '../model/event.ts';
+import type { TrafficOutcome } from '../model/health.ts';
+import type { BackendSet, ServiceSpec } from '../model/service.ts';
+import type { CounterWriter } from './counters.ts';
+import type { ReadBuffers } from './forward/read-buffers.ts';
+import type { TimerWheel } from './forward/timer-wheel.ts';
+import type { ListenerFd, ProcessLimits } from './protocol.ts';
+import type { RecentFailures } from './scheduler/recent-failures.ts';
+
+/** What all services of one worker share. */
+export interface WorkerContext {
+  readonly clock: Clock;
+  readonly wheel: TimerWheel;
+  readonly buffers: ReadBuffers;
+  readonly counters: CounterWriter;
+  readonly failures: RecentFailures;
+  readonly emit: Emit;
+  readonly traffic: (service: string, backend: string, outcome: TrafficOutcome) => void;
+  /** Asks the supervisor for another descriptor of a listener; it comes by `Service.addListener`. */
+  readonly wantListener: (service: string, endpoint: Endpoint) => void;
+}
+
+/** One service in one worker: a TCP listener or a UDP forwarder. */
+export interface Service {
+  readonly name: string;
+  addListener(listener: ListenerFd): void;
+  /** Those of these that it has are closed. */
+  closeListeners(endpoints: readonly Endpoint[]): void;
+  /** New settings, for clients that are here already too. */
+  update(spec: ServiceSpec, limits: ProcessLimits): void;
+  /** An older set than the one in force is ignored. */
+  setBackends(set: BackendSet): void;
+  /** Ends every connection of a backend that is down. */
+  closeBackend(id: string): void;
+  /** Every tick of the wheel. */
+  tick(): void;
+  /** Takes no new clients from now on; `ended` is called once, when the last one has gone. */
+  drain(ended: () => void): void;
+  /** Ends those who are left: the deadline of a drain, or a shutdown without one. */
+  cut(reason: 'drain-deadline' | 'shutdown'): void;
+}

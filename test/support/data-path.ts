@@ -1,0 +1,198 @@
+/** The data path in the test's own process: the engine without its thread, real sockets on loopback. */
+import { createServer } from 'node:net';
+import { CounterReader, createCounters } from '../../src/data-path/counters.ts';
+import { DataPath } from '../../src/data-path/data-path.ts';
+import { Engine } from '../../src/data-path/engine.ts';
+import type { FromWorker, ProcessLimits } from '../../src/data-path/protocol.ts';
+import type { SpawnWorker } from '../../src/data-path/worker-thread.ts';
+import { systemClock } from '../../src/lib/clock.ts';
+import { type Duration, millis, seconds } from '../../src/lib/duration.ts';
+import { type Endpoint, parseEndpoint } from '../../src/lib/ip.ts';
+import type { BackendCounters, ProcessCounters, ServiceCounters } from '../../src/model/counters.ts';
+import type { EventInput } from '../../src/model/event.ts';
+import type { TrafficOutcome } from '../../src/model/health.ts';
+import type {
+  BackendSet,
+  BackendSpec,
+  Disposition,
+  PoolMember,
+  ServiceSpec,
+} from '../../src/model/service.ts';
+import { loadNative } from '../../src/native/index.ts';
+import { eventually } from './netns.ts';
+
+export const endpoint = (text: string): Endpoint => {
+  const parsed = parseEndpoint(text);
+  if (parsed === undefined) throw new Error(`not an endpoint: ${text}`);
+  return parsed;
+};
+
+/** A port that nothing listens on now, for TCP and most likely for UDP. */
+export function freePort(): Promise<number> {
+  return new Promise((resolve, reject) => {
+    const server = createServer();
+    server.once('error', reject);
+    server.listen(0, '127.0.0.1', () => {
+      const address = server.address();
+      server.close(() =>
+        address !== null && typeof address === 'object' ? resolve(address.port) : reject(),
+      );
+    });
+  });
+}
+
+export const backend = (address: string, overrides: Partial<BackendSpec> = {}): BackendSpec => ({
+  id: address,
+  endpoint: endpoint(address),
+  weight: 1,
+  maxConnections: null,
+  backup: false,
+  ...overrides,
+});
+
+export function serviceSpec(
+  overrides: Partial<ServiceSpec> & Pick<ServiceSpec, 'listen' | 'backends'>,
+): ServiceSpec {
+  return {
+    name: 'svc',
+    protocol: 'tcp',
+    schedule: { algorithm: 'round-robin', hashKey: 'tuple', tableSize: 65_537, balanceFactor: null },
+    noneEligible: 'reject',
+    maxConnections: null,
+    onLimit: 'reject',
+    rate: null,
+    sourceLimit: null,
+    allow: [],
+    deny: [],
+    queue: { max: 0, timeout: seconds(1) },
+    timeouts: { connect: seconds(2), idle: seconds(60), fin: seconds(10), session: seconds(30) },
+    retries: 2,
+    redispatch: true,
+    noDelay: true,
+    keepAlive: true,
+    backlog: 1_024,
+    health: null,
+    passive: null,
+    slowStart: millis(0),
+    onDown: 'keep',
+    ...overrides,
+  };
+}
+
+export interface Traffic {
+  readonly service: string;
+  readonly backend: string;
+  readonly outcome: TrafficOutcome;
+}
+
+/** Runs the engine on this thread; messages are cloned and delivered later, as a port does. */
+export const inProcess: SpawnWorker = (data, listener) => {
+  const later = (deliver: () => void): void => void setImmediate(deliver);
+  const engine = new Engine(data, systemClock, (message: FromWorker) => {
+    const copy = structuredClone(message);
+    later(() => listener.onMessage(copy));
+  });
+  later(() => engine.start());
+  return {
+    post: (message) => {
+      const copy = structuredClone(message);
+      later(() => engine.receive(copy));
+    },
+    terminate: () => later(() => listener.onExit(null)),
+  };
+};
+
+const LIMITS: ProcessLimits = { maxConnections: 100_000, fdReserve: 10, fdLimit: 1_000_000 };
+
+export class DataPathRig {
+  readonly dataPath: DataPath;
+  readonly events: EventInput[] = [];
+  readonly traffic: Traffic[] = [];
+  readonly #reader: CounterReader;
+  readonly #slots = new Map<string, { slot: number; backends: string[] }>();
+  #version = 1;
+
+  private constructor(limits: ProcessLimits) {
+    const counters = createCounters({ workers: 1, services: 8, backends: 32 });
+    this.#reader = new CounterReader(counters);
+    this.dataPath = new DataPath({
+      opener: loadNative(),
+      counters,
+      limits,
+      clock: systemClock,
+      emit: (event) => this.events.push(event),
+      onTraffic: (service, id, outcome) => this.traffic.push({ service, backend: id, outcome }),
+      spawn: inProcess,
+    });
+  }
+
+  static async start(limits: Partial<ProcessLimits> = {}): Promise<DataPathRig> {
+    const rig = new DataPathRig({ ...LIMITS, ...limits });
+    await rig.dataPath.start();
+    return rig;
+  }
+
+  /** Opens a service; every backend is eligible. */
+  open(spec: ServiceSpec): void {
+    const slot = this.#slots.size;
+    this.#slots.set(spec.name, { slot, backends: spec.backends.map(({ id }) => id) });
+    this.dataPath.openService({ slot, spec, backends: this.set(spec) });
+  }
+
+  /** A set in which the named backends stand differently. */
+  set(spec: ServiceSpec, dispositions: Readonly<Record<string, Disposition>> = {}): BackendSet {
+    const known = this.#slots.get(spec.name);
+    if (known === undefined) throw new Error(`no service ${spec.name}`);
+    for (const { id } of spec.backends) if (!known.backends.includes(id)) known.backends.push(id);
+    const members = spec.backends.map(
+      (each): PoolMember => ({
+        id: each.id,
+        slot: this.#backendSlot(spec.name, each.id),
+        endpoint: each.endpoint,
+        weight: each.weight,
+        maxConnections: each.maxConnections,
+        disposition: dispositions[each.id] ?? 'eligible',
+      }),
+    );
+    return { version: this.#version++, members };
+  }
+
+  process(): ProcessCounters {
+    return this.#reader.process();
+  }
+
+  service(name = 'svc'): ServiceCounters {
+    return this.#reader.service(this.#slots.get(name)?.slot ?? 0);
+  }
+
+  backend(id: string, name = 'svc'): BackendCounters {
+    return this.#reader.backend(this.#backendSlot(name, id));
+  }
+
+  /** Stops at once and proves that nothing is left in any gauge. */
+  async stop(drain: Duration = millis(0)): Promise<void> {
+    await this.dataPath.stop(drain);
+    await this.quiet(0);
+  }
+
+  /** Every gauge is back at zero, but for the descriptors of listeners. */
+  async quiet(listeners: number): Promise<void> {
+    const gauges = (): number[] => [
+      this.process().connections,
+      this.process().fdsInUse - listeners,
+      ...[...this.#slots.keys()].flatMap((name) => [
+        this.service(name).connections,
+        this.service(name).queued,
+        ...(this.#slots.get(name)?.backends ?? []).map((id) => this.backend(id, name).connections),
+      ]),
+    ];
+    await eventually('every gauge is at zero', () => gauges().every((value) => value === 0)).catch(() => {
+      throw new Error(`gauges are not at zero: ${gauges().join(' ')}`);
+    });
+  }
+
+  #backendSlot(name: string, id: string): number {
+    const known = this.#slots.get(name);
+    return (known?.slot ?? 0) * 4 + (known?.backends.indexOf(id) ?? 0);
+  }
+}
