@@ -1,5 +1,6 @@
 import type { EventInput } from '../model/event.ts';
-import type { FailoverSpec, VirtualRouterStatus, VrrpState } from '../model/failover.ts';
+import type { FailoverSpec, VirtualRouterStatus } from '../model/failover.ts';
+import type { ResumePoint } from '../vrrp/router.ts';
 
 /** Messages between the supervisor and the failover agent (child_process IPC, advanced serialization). */
 
@@ -13,8 +14,8 @@ export type ToAgent =
   | {
       readonly type: 'configure';
       readonly spec: FailoverSpec;
-      /** States kept over a planned restart of the agent: an Active router resumes as Active. */
-      readonly resume: Readonly<Record<RouterKey, VrrpState>>;
+      /** What a predecessor handed over in 'stopped' (first message only): an Active router stays Active. */
+      readonly resume: Readonly<Record<RouterKey, ResumePoint>>;
     }
   /** Several times a second; without it for `SUPERVISOR_SILENCE` the agent resigns. */
   | { readonly type: 'heartbeat'; readonly fit: boolean; readonly unfitReason: string | null }
@@ -29,12 +30,16 @@ export type ToAgent =
   | { readonly type: 'stop'; readonly keepRole: boolean };
 
 export type FromAgent =
+  /** Loaded, and waits for 'configure'; a successor gets here before its predecessor is told to stop. */
+  | { readonly type: 'hello' }
+  /** Configured; `realtime`: SCHED_FIFO is in force. */
   | { readonly type: 'ready'; readonly realtime: boolean }
   /** Several times a second and at each transition. */
   | { readonly type: 'heartbeat'; readonly routers: readonly VirtualRouterStatus[] }
   | { readonly type: 'event'; readonly event: EventInput }
   | { readonly type: 'command-result'; readonly id: number; readonly ok: boolean; readonly message: string }
-  | { readonly type: 'stopped' };
+  /** The last message. `resume` is empty unless the role was kept. */
+  | { readonly type: 'stopped'; readonly resume: Readonly<Record<RouterKey, ResumePoint>> };
 
 /** Heartbeats in both directions, in milliseconds. */
 export const HEARTBEAT_MS = 100;

@@ -1,0 +1,128 @@
+import type { Clock, Timer } from '../lib/clock.ts';
+import { after, type Duration, type Instant } from '../lib/duration.ts';
+import { errnoOf, messageOf } from '../lib/errors.ts';
+import type { IpPrefix } from '../lib/ip.ts';
+import type { Emit, EventFields } from '../model/event.ts';
+import type { AnnounceSpec } from '../model/failover.ts';
+import type { Native, PacketSocket } from '../native/index.ts';
+import { decodeArp, ETHERTYPE_ARP, gratuitousArp, isForeignClaim } from '../vrrp/arp.ts';
+import { unsolicitedNeighbourAdvertisement } from '../vrrp/ndp.ts';
+import { Complaint } from './complaint.ts';
+
+export interface AnnouncerOptions {
+  readonly native: Native;
+  readonly clock: Clock;
+  readonly emit: Emit;
+  readonly fields: EventFields;
+  /** Asked before every single announcement: what is no longer held is not announced. */
+  readonly isOwner: () => boolean;
+  /** Another host announced one of our IPv4 addresses while we own them. */
+  readonly onForeignClaim: () => void;
+}
+
+/** Tells the link where the addresses now are: gratuitous ARP and unsolicited neighbour advertisements. */
+export class Announcer {
+  readonly #options: AnnouncerOptions;
+  readonly #complaint: Complaint;
+  #addresses: readonly IpPrefix[];
+  #spec: AnnounceSpec;
+  #socket: PacketSocket | null = null;
+  #ifindex: number | null = null;
+  #mac: Uint8Array = new Uint8Array(0);
+  #timer: Timer | null = null;
+
+  constructor(options: AnnouncerOptions, addresses: readonly IpPrefix[], spec: AnnounceSpec) {
+    this.#options = options;
+    this.#complaint = new Complaint(options.clock, options.emit);
+    this.#addresses = addresses;
+    this.#spec = spec;
+  }
+
+  /**
+   * Opens the packet socket, once. It stays open while the interface is there, for the kernel takes
+   * milliseconds to close one.
+   * @returns whether the interface or its MAC address is another than before.
+   * @throws NativeError without CAP_NET_RAW.
+   */
+  attach(ifindex: number, mac: Uint8Array): boolean {
+    if (this.#ifindex === ifindex && Buffer.compare(this.#mac, mac) === 0) return false;
+    this.detach();
+    // loopback and tunnels have no neighbours to tell
+    if (!mac.every((byte) => byte === 0)) this.#socket = this.#open(ifindex);
+    this.#mac = Uint8Array.from(mac);
+    this.#ifindex = ifindex;
+    return true;
+  }
+
+  #open(ifindex: number): PacketSocket {
+    const listens = this.#addresses.some(({ address }) => address.family === 4);
+    const { native } = this.#options;
+    return listens
+      ? native.openPacketSocket(ifindex, ETHERTYPE_ARP, (frame) => this.#heard(frame))
+      : native.openPacketSocket(ifindex, 0, null);
+  }
+
+  detach(): void {
+    this.stop();
+    this.#socket?.close();
+    this.#socket = null;
+    this.#ifindex = null;
+  }
+
+  update(addresses: readonly IpPrefix[], spec: AnnounceSpec): void {
+    this.#addresses = addresses;
+    this.#spec = spec;
+  }
+
+  /** Now, `repeat` times in all, and then every `refresh` until `stop`. */
+  announce(): void {
+    this.stop();
+    this.#round(Math.max(1, this.#spec.repeat), this.#options.clock.now());
+  }
+
+  stop(): void {
+    this.#timer?.cancel();
+    this.#timer = null;
+  }
+
+  #round(left: number, at: Instant): void {
+    this.#sendAll();
+    const pause: Duration = left > 1 ? this.#spec.interval : this.#spec.refresh;
+    if (pause <= 0) {
+      this.#timer = null;
+      return;
+    }
+    const next = after(at, pause);
+    this.#timer = this.#options.clock.timerAt(next, () => this.#round(Math.max(1, left - 1), next));
+  }
+
+  #sendAll(): void {
+    if (this.#socket === null) return;
+    for (const { address } of this.#addresses) {
+      if (!this.#options.isOwner()) return;
+      const frame =
+        address.family === 4
+          ? gratuitousArp(this.#mac, address)
+          : unsolicitedNeighbourAdvertisement(this.#mac, address);
+      try {
+        this.#socket.send(frame);
+        this.#complaint.clear();
+      } catch (error) {
+        this.#complaint.raise({
+          level: 'warn',
+          name: 'failover.error',
+          message: `${address.text} cannot be announced: ${messageOf(error)}`,
+          fields: { ...this.#options.fields, address: address.text, errno: errnoOf(error) ?? null },
+        });
+      }
+    }
+  }
+
+  #heard(frame: Uint8Array): void {
+    if (!this.#options.isOwner()) return;
+    const arp = decodeArp(frame);
+    if (arp === null) return;
+    const foreign = this.#addresses.some(({ address }) => isForeignClaim(arp, address, this.#mac));
+    if (foreign) this.#options.onForeignClaim();
+  }
+}

@@ -1,0 +1,205 @@
+import type { Clock } from '../lib/clock.ts';
+import { type Duration, formatDuration, micros, millis, seconds, toMillis } from '../lib/duration.ts';
+import type { IpAddress } from '../lib/ip.ts';
+import type { Emit } from '../model/event.ts';
+import type { FailoverSpec, VirtualRouterStatus } from '../model/failover.ts';
+import type { Native } from '../native/index.ts';
+import type { ResumePoint } from '../vrrp/router.ts';
+import { LinkMonitor } from './link-monitor.ts';
+import type { FailoverCommand, RouterKey } from './protocol.ts';
+import { describeRouter, routerFields, type VirtualRouterSpec, virtualRouterSpecs } from './router-spec.ts';
+import { StallGuard } from './stall-guard.ts';
+import { VirtualRouter } from './virtual-router.ts';
+
+/** How long goodbyes may take to leave the host. */
+const FLUSH_LIMIT_MS = 200;
+const MIN_TOLERANCE = millis(20);
+const MAX_TOLERANCE = seconds(1);
+
+export interface RouterSetOptions {
+  readonly native: Native;
+  readonly clock: Clock;
+  readonly emit: Emit;
+  readonly onTransition: () => void;
+}
+
+export interface CommandOutcome {
+  readonly ok: boolean;
+  readonly message: string;
+}
+
+/** All virtual routers of an agent, and what they share: the link monitor and the watch over stalls. */
+export class RouterSet {
+  readonly #options: RouterSetOptions;
+  readonly #routers = new Map<RouterKey, VirtualRouter>();
+  readonly #links: LinkMonitor;
+  readonly #guard: StallGuard;
+  #fitness: { fit: boolean; reason: string | null } = { fit: true, reason: null };
+  #resigned = false;
+
+  /** @throws NativeError when netlink cannot be used. */
+  constructor(options: RouterSetOptions) {
+    this.#options = options;
+    this.#links = new LinkMonitor(options.native, {
+      interfaceChanged: (name) => this.#interfaceChanged(name),
+      addressRemoved: (ifindex, address) => {
+        for (const router of this.#routers.values()) router.addressRemoved(ifindex, address);
+      },
+    });
+    this.#guard = new StallGuard({
+      clock: options.clock,
+      tolerance: MAX_TOLERANCE,
+      onStall: (length) => this.#stalled(length),
+    });
+  }
+
+  /** Starts new routers, stops dropped ones, and leaves state and timers of the others alone. */
+  configure(spec: FailoverSpec, resume: Readonly<Record<RouterKey, ResumePoint>>): void {
+    const wanted = virtualRouterSpecs(spec);
+    this.#guard.tolerance = toleranceOf(wanted);
+    this.#drop(new Set(wanted.map(({ key }) => key)));
+    const created: VirtualRouter[] = [];
+    for (const one of wanted) {
+      const existing = this.#routers.get(one.key);
+      if (existing !== undefined) existing.reconfigure(one);
+      else created.push(this.#create(one));
+    }
+    // only when all are known: one router's virtual address must not become another's source
+    for (const router of created) this.#start(router, resume[router.spec.key] ?? null);
+  }
+
+  setFitness(fit: boolean, reason: string | null): void {
+    this.#fitness = { fit, reason };
+    for (const router of this.#routers.values()) router.setFitness(fit, reason);
+  }
+
+  command(command: FailoverCommand, group: string | null): CommandOutcome {
+    const chosen = [...this.#routers.values()].filter(
+      (router) => group === null || router.spec.group.name === group,
+    );
+    if (chosen.length === 0) {
+      const message = group === null ? 'no failover group is configured' : `no failover group "${group}"`;
+      return { ok: false, message };
+    }
+    const outcomes = chosen.map((router) => (command === 'handover' ? router.handover() : router.takeover()));
+    return {
+      ok: outcomes.every(({ ok }) => ok),
+      message: outcomes.map(({ message }) => message).join('; '),
+    };
+  }
+
+  /** Priority 0 for every Active router, addresses off; resolves when the goodbyes have left. */
+  async resign(reason: 'shutdown' | 'supervisor-lost'): Promise<void> {
+    this.#resigned = true;
+    for (const router of this.#routers.values()) router.resign(reason);
+    await Promise.all([...this.#routers.values()].map((router) => router.flush(FLUSH_LIMIT_MS)));
+  }
+
+  /** Takes part again after `resign`. */
+  rejoin(): void {
+    if (!this.#resigned) return;
+    this.#resigned = false;
+    for (const router of this.#routers.values()) router.restart();
+  }
+
+  /** Stops without a word; what the successor must be given to keep the roles. */
+  handOn(): Record<RouterKey, ResumePoint> {
+    const resume: Record<RouterKey, ResumePoint> = {};
+    for (const [key, router] of this.#routers) {
+      const point = router.handOn();
+      if (point !== null) resume[key] = point;
+    }
+    this.close();
+    return resume;
+  }
+
+  statuses(): VirtualRouterStatus[] {
+    return [...this.#routers.values()].map((router) => router.status());
+  }
+
+  close(): void {
+    for (const router of this.#routers.values()) router.close();
+    this.#guard.close();
+    this.#links.close();
+  }
+
+  #create(spec: VirtualRouterSpec): VirtualRouter {
+    const { native, clock, emit, onTransition } = this.#options;
+    const router = new VirtualRouter(spec, {
+      native,
+      clock,
+      emit,
+      onTransition,
+      guard: this.#guard,
+      links: this.#links,
+      isVirtual: (address) => this.#isVirtual(address),
+      isOtherVrid: (of, vrid) => this.#isOtherVrid(of, vrid),
+    });
+    this.#routers.set(spec.key, router);
+    return router;
+  }
+
+  #start(router: VirtualRouter, resume: ResumePoint | null): void {
+    if (router.spec.group.authPass !== null) this.#warnOfPass(router.spec);
+    router.setFitness(this.#fitness.fit, this.#fitness.reason);
+    router.start(resume);
+    if (this.#resigned) router.resign('supervisor-lost');
+  }
+
+  #drop(kept: ReadonlySet<RouterKey>): void {
+    for (const [key, router] of this.#routers) {
+      if (kept.has(key)) continue;
+      this.#routers.delete(key);
+      router.resign('shutdown');
+      // closed after its goodbye has left; nothing waits for it
+      void router.flush(FLUSH_LIMIT_MS).then(() => router.close());
+    }
+  }
+
+  #interfaceChanged(name: string): void {
+    for (const router of this.#routers.values()) {
+      if (router.spec.group.interface === name) router.interfaceChanged();
+    }
+  }
+
+  #stalled(length: Duration): void {
+    for (const router of this.#routers.values()) router.stalled();
+    this.#options.emit({
+      level: 'warn',
+      name: 'failover.stall',
+      message: `the failover agent did not run for ${formatDuration(micros(Math.round(length / 1_000) * 1_000))}`,
+      fields: { millis: Math.round(toMillis(length)) },
+    });
+  }
+
+  #isVirtual(address: IpAddress): boolean {
+    return [...this.#routers.values()].some(({ spec }) =>
+      spec.addresses.some((prefix) => prefix.address.text === address.text),
+    );
+  }
+
+  #isOtherVrid(of: VirtualRouterSpec, vrid: number): boolean {
+    return [...this.#routers.values()].some(
+      ({ spec }) =>
+        spec !== of &&
+        spec.group.vrid === vrid &&
+        spec.family === of.family &&
+        spec.group.interface === of.group.interface,
+    );
+  }
+
+  #warnOfPass(spec: VirtualRouterSpec): void {
+    this.#options.emit({
+      level: 'warn',
+      name: 'failover.auth-warning',
+      message: `${describeRouter(spec)}: a VRRPv2 password travels in clear text and protects from mistakes only`,
+      fields: routerFields(spec),
+    });
+  }
+}
+
+/** A stall matters when it swallows an advertisement. */
+function toleranceOf(specs: readonly VirtualRouterSpec[]): Duration {
+  const shortest = Math.min(MAX_TOLERANCE, ...specs.map(({ group }) => group.advertiseInterval));
+  return micros(Math.max(MIN_TOLERANCE, shortest));
+}

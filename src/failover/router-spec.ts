@@ -1,0 +1,66 @@
+import { type IpFamily, type IpPrefix, isLinkLocal } from '../lib/ip.ts';
+import type { FailoverGroupSpec, FailoverSpec } from '../model/failover.ts';
+import { advertisedAddresses } from '../vrrp/packet.ts';
+import type { RouterKey } from './protocol.ts';
+
+/** One family of a group: what one state machine runs. */
+export interface VirtualRouterSpec {
+  readonly key: RouterKey;
+  readonly family: IpFamily;
+  readonly group: FailoverGroupSpec;
+  /** In the order in which they are advertised, the derived link-local one included. */
+  readonly addresses: readonly IpPrefix[];
+}
+
+/** The virtual routers of a configuration, one for each group and family that has addresses. */
+export function virtualRouterSpecs(spec: FailoverSpec): VirtualRouterSpec[] {
+  return spec.groups.flatMap((group) =>
+    ([4, 6] as const)
+      .filter((family) => group.addresses.some(({ address }) => address.family === family))
+      .map((family) => virtualRouterSpec(group, family)),
+  );
+}
+
+function virtualRouterSpec(group: FailoverGroupSpec, family: IpFamily): VirtualRouterSpec {
+  const configured = new Map(group.addresses.map((prefix) => [prefix.address.text, prefix]));
+  const addresses = advertisedAddresses(
+    family,
+    group.vrid,
+    group.addresses.map(({ address }) => address),
+  ).map((address): IpPrefix => {
+    const prefix = configured.get(address.text);
+    if (prefix !== undefined) return prefix;
+    // the derived link-local address: the link's own fe80::/64 route already covers it
+    return { address, length: 128, text: `${address.text}/128` };
+  });
+  return { key: `${group.vrid}/${family}@${group.interface}`, family, group, addresses };
+}
+
+/** Does this family speak to unicast peers? A group may have peers in one family alone. */
+export function unicastPeers({ group, family }: VirtualRouterSpec): VirtualRouterSpec['group']['unicast'] {
+  if (group.unicast === null) return null;
+  const peers = group.unicast.peers.filter((peer) => peer.family === family);
+  const source = group.unicast.source?.family === family ? group.unicast.source : null;
+  return { source, peers };
+}
+
+/** True when the peers can only be reached from a link-local address (or from the multicast's). */
+export function wantsLinkLocalSource(spec: VirtualRouterSpec): boolean {
+  const unicast = unicastPeers(spec);
+  return spec.family === 6 && (unicast === null || unicast.peers.every(isLinkLocal));
+}
+
+/** "group web (VRID 51, IPv4)" */
+export function describeRouter({ group, family }: VirtualRouterSpec): string {
+  return `group ${group.name} (VRID ${group.vrid}, IPv${family})`;
+}
+
+/** The fields that every event about a virtual router carries. */
+export function routerFields({ group, family }: VirtualRouterSpec): {
+  group: string;
+  vrid: number;
+  family: IpFamily;
+  interface: string;
+} {
+  return { group: group.name, vrid: group.vrid, family, interface: group.interface };
+}

@@ -1,0 +1,52 @@
+import { between, type Instant, toMillis } from '../lib/duration.ts';
+import type { VirtualRouterStatus } from '../model/failover.ts';
+import { explain } from '../vrrp/explain.ts';
+import { effectivePriority, type Router } from '../vrrp/router.ts';
+import type { Reception } from './reception.ts';
+import type { VirtualRouterSpec } from './router-spec.ts';
+
+export interface StatusInput {
+  readonly spec: VirtualRouterSpec;
+  readonly router: Router;
+  readonly reception: Reception;
+  /** What keeps the router in Initialize from outside its state machine; null for nothing. */
+  readonly hindrance: string | null;
+  readonly holdsAddresses: boolean;
+  readonly since: number;
+  readonly sent: number;
+  readonly transitions: number;
+  readonly now: Instant;
+}
+
+/** A virtual router as `status` and the heartbeats show it. */
+export function routerStatus(input: StatusInput): VirtualRouterStatus {
+  const { spec, router, reception, hindrance, now } = input;
+  const { peer, state } = router;
+  const { name, vrid, interface: device } = spec.group;
+  const explained = state === 'Initialize' && router.started ? hindrance : null;
+  return {
+    group: name,
+    family: spec.family,
+    vrid,
+    interface: device,
+    state,
+    reason: router.reason,
+    since: input.since,
+    priority: router.settings.priority,
+    effectivePriority: effectivePriority(router),
+    addresses: spec.addresses.map(({ text }) => text),
+    holdsAddresses: input.holdsAddresses,
+    explanation: explained === null ? explain(router) : `Initialize: ${explained}`,
+    peer: peer && {
+      address: peer.source.text,
+      priority: peer.priority,
+      intervalMillis: toMillis(peer.interval),
+      checksum: reception.peerStyle,
+      ageMillis: toMillis(between(peer.at, now)),
+    },
+    advertisementsSent: input.sent,
+    advertisementsReceived: reception.accepted,
+    discarded: reception.discarded,
+    transitions: input.transitions,
+  };
+}
