@@ -71,17 +71,20 @@ export class ByteWriter {
   }
 
   u8(value: number): this {
-    this.#view.setUint8(this.#reserve(1), value);
+    const start = this.#reserve(1);
+    this.#view.setUint8(start, value);
     return this;
   }
 
   u16(value: number): this {
-    this.#view.setUint16(this.#reserve(2), value);
+    const start = this.#reserve(2);
+    this.#view.setUint16(start, value);
     return this;
   }
 
   u32(value: number): this {
-    this.#view.setUint32(this.#reserve(4), value);
+    const start = this.#reserve(4);
+    this.#view.setUint32(start, value);
     return this;
   }
 
@@ -101,6 +104,7 @@ export class ByteWriter {
     return this.#bytes.slice(0, this.#offset);
   }
 
+  /** May replace the view: call it before the view is read. */
   #reserve(length: number): number {
     const start = this.#offset;
     const needed = start + length;
