@@ -40,7 +40,9 @@ function explain(text: string, error: unknown): SyntaxFault {
   const line = position === null ? '' : (text.split('\n')[position.line - 1] ?? '');
   if (found === undefined) return { position, message: message.replace(/\.$/, ''), hint: undefined };
   const where = found === '"\\n"' || found === '"\\r"' ? 'the line ends too early' : `unexpected ${found}`;
-  return { position, message: `not TOML: ${where}`, hint: hintFor(line) };
+  const inList = message.includes('","') && message.includes('"]"');
+  const hint = inList ? 'a list has "," between its values and "]" at its end' : hintFor(line);
+  return { position, message: `not TOML: ${where}`, hint };
 }
 
 function positionOf(text: string, error: unknown): Position | null {
