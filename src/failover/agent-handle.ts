@@ -1,0 +1,374 @@
+import type { Clock, Timer } from '../lib/clock.ts';
+import { systemClock } from '../lib/clock.ts';
+import {
+  after,
+  between,
+  type Duration,
+  type Instant,
+  micros,
+  millis,
+  seconds,
+  toMillis,
+} from '../lib/duration.ts';
+import { TandemError } from '../lib/errors.ts';
+import type { Emit, EventInput } from '../model/event.ts';
+import type { FailoverSpec, VirtualRouterStatus } from '../model/failover.ts';
+import { loadNative, type Native } from '../native/index.ts';
+import type { ResumePoint } from '../vrrp/router.ts';
+import { cleanUpAfterAgent } from './aftermath.ts';
+import { type AgentExit, AgentProcess, type Resume } from './agent-process.ts';
+import {
+  AGENT_SILENCE_MS,
+  type FailoverCommand,
+  type FromAgent,
+  HEARTBEAT_MS,
+  type RouterKey,
+} from './protocol.ts';
+
+const HEARTBEAT = millis(HEARTBEAT_MS);
+const AGENT_SILENCE = millis(AGENT_SILENCE_MS);
+/** From fork to the first message: Node has to start, on a host that may be busy booting. */
+const START_LIMIT = seconds(10);
+const STOP_LIMIT = seconds(2);
+const HAND_ON_LIMIT = seconds(1);
+const COMMAND_LIMIT = seconds(2);
+const FIRST_BACKOFF = millis(100);
+const MAX_BACKOFF = seconds(10);
+/** An agent that ran this long was not in a crash loop. */
+const STEADY = seconds(30);
+
+export interface AgentHandleOptions {
+  readonly emit: Emit;
+  /** After every heartbeat of the agent, and with its last known routers when it is gone. */
+  readonly onStatus?: (routers: readonly VirtualRouterStatus[]) => void;
+  readonly clock?: Clock;
+}
+
+export type AgentState = 'starting' | 'running' | 'hung' | 'dead';
+
+export interface AgentStatus {
+  readonly state: AgentState;
+  readonly pid: number | null;
+  /** SCHED_FIFO is in force. */
+  readonly realtime: boolean;
+  /** Milliseconds since the agent was last heard; `routers` are no fresher than that. */
+  readonly ageMillis: number;
+  readonly routers: readonly VirtualRouterStatus[];
+}
+
+export interface AgentCommandResult {
+  readonly ok: boolean;
+  readonly message: string;
+}
+
+interface PendingCommand {
+  readonly resolve: (result: AgentCommandResult) => void;
+  readonly timer: Timer;
+}
+
+/**
+ * The supervisor's side of the failover agent: forks it, configures it, watches it, cleans up after it and
+ * starts it anew. Agent and supervisor watch each other; the one that survives takes the addresses off.
+ */
+export class AgentHandle {
+  readonly #native: Native;
+  readonly #emit: Emit;
+  readonly #onStatus: (routers: readonly VirtualRouterStatus[]) => void;
+  readonly #clock: Clock;
+  readonly #commands = new Map<number, PendingCommand>();
+  #spec: FailoverSpec;
+  #fitness: { fit: boolean; unfitReason: string | null } = { fit: true, unfitReason: null };
+  #agent: AgentProcess | null = null;
+  #state: AgentState = 'dead';
+  #realtime = false;
+  #startedAt: Instant;
+  #backoff: Duration = FIRST_BACKOFF;
+  #respawn: Timer | null = null;
+  #tick: Timer | null = null;
+  #nextCommand = 1;
+  /** A successor on its way; a second `restart` joins the first. */
+  #restarting: Promise<void> | null = null;
+  #stopping = false;
+  #cleaning: Promise<void> = Promise.resolve();
+
+  /** @throws TandemError when the native addon is missing. */
+  constructor(spec: FailoverSpec, options: AgentHandleOptions) {
+    this.#native = loadNative();
+    this.#spec = spec;
+    this.#emit = options.emit;
+    this.#onStatus = options.onStatus ?? (() => undefined);
+    this.#clock = options.clock ?? systemClock;
+    this.#startedAt = this.#clock.now();
+  }
+
+  /** Forks the agent. What goes wrong from here on is an event, and is tried again. */
+  start(): void {
+    if (this.#agent !== null || this.#stopping) return;
+    this.#launch();
+    this.#armTick(this.#clock.now());
+  }
+
+  /** A changed configuration; virtual routers that did not change keep state and timers. */
+  configure(spec: FailoverSpec): void {
+    this.#spec = spec;
+    if (this.#state !== 'running') return;
+    this.#agent?.send({ type: 'configure', spec, resume: {} });
+  }
+
+  /** Unfit: every virtual router resigns until the node is fit again. */
+  setFitness(fit: boolean, unfitReason: string | null): void {
+    const changed = fit !== this.#fitness.fit;
+    this.#fitness = { fit, unfitReason };
+    if (changed) this.#sendHeartbeat();
+  }
+
+  status(): AgentStatus {
+    const agent = this.#agent;
+    return {
+      state: this.#state,
+      pid: agent?.pid ?? null,
+      realtime: this.#realtime,
+      ageMillis: agent === null ? 0 : toMillis(agent.silence()),
+      routers: agent?.routers ?? [],
+    };
+  }
+
+  /** @param group null for every group. Never rejects: a silent agent is a result, too. */
+  command(command: FailoverCommand, group: string | null): Promise<AgentCommandResult> {
+    const agent = this.#agent;
+    if (agent === null || this.#state !== 'running') {
+      return Promise.resolve({ ok: false, message: `the failover agent is ${this.#state}` });
+    }
+    const id = this.#nextCommand++;
+    return new Promise((resolve) => {
+      const timer = this.#clock.timerAfter(COMMAND_LIMIT, () =>
+        this.#settle(id, { ok: false, message: 'the failover agent did not answer' }),
+      );
+      this.#commands.set(id, { resolve, timer });
+      agent.send({ type: 'command', id, command, group });
+    });
+  }
+
+  /**
+   * Replaces the agent by a new one that keeps the roles: no priority 0, no address removed. The successor
+   * is loaded before the predecessor stops, so that no advertisement is missed.
+   * @throws TandemError when the successor does not start; the predecessor goes on then.
+   */
+  restart(): Promise<void> {
+    this.#restarting ??= this.#replace().finally(() => {
+      this.#restarting = null;
+    });
+    return this.#restarting;
+  }
+
+  /** Priority 0, addresses off, agent gone. Cleans up itself when the agent does not do it in time. */
+  async stop(): Promise<void> {
+    this.#stopping = true;
+    await this.#restarting?.catch(() => undefined);
+    this.#tick?.cancel();
+    this.#respawn?.cancel();
+    const agent = this.#agent;
+    await this.#cleaning;
+    if (agent === null) return;
+    this.#agent = null;
+    agent.send({ type: 'stop', keepRole: false });
+    const exit = await agent.within(STOP_LIMIT, agent.exited);
+    this.#state = 'dead';
+    this.#abandonCommands();
+    if (exit.code !== 0) await this.#cleanUp(agent.routers);
+  }
+
+  #launch(resume: Resume = {}): void {
+    this.#state = 'starting';
+    this.#startedAt = this.#clock.now();
+    const agent = new AgentProcess(this.#clock, (message) => this.#heard(agent, message, resume));
+    this.#adopt(agent);
+  }
+
+  #adopt(agent: AgentProcess): void {
+    this.#agent = agent;
+    void agent.exited.then((exit) => {
+      if (this.#agent === agent) this.#lost(agent, exit);
+    });
+  }
+
+  #heard(agent: AgentProcess, message: FromAgent, resume: Resume): void {
+    switch (message.type) {
+      case 'hello':
+        if (agent === this.#agent) this.#introduce(agent, resume);
+        break;
+      case 'ready':
+        this.#ready(agent, message.realtime);
+        break;
+      case 'heartbeat':
+        if (agent === this.#agent) this.#onStatus(message.routers);
+        break;
+      case 'event':
+        this.#emit(message.event);
+        break;
+      case 'command-result':
+        this.#settle(message.id, message);
+        break;
+      case 'stopped':
+        break;
+    }
+  }
+
+  /** Fitness first: an unfit node must not come up Active, not even for a moment. */
+  #introduce(agent: AgentProcess, resume: Resume): void {
+    agent.send({ type: 'heartbeat', ...this.#fitness });
+    agent.send({ type: 'configure', spec: this.#spec, resume });
+  }
+
+  #ready(agent: AgentProcess, realtime: boolean): void {
+    if (agent !== this.#agent) return;
+    this.#realtime = realtime;
+    if (this.#state === 'running') return;
+    this.#state = 'running';
+    this.#event('info', 'failover.agent-started', `the failover agent runs (pid ${agent.pid})`, {
+      pid: agent.pid,
+      realtime,
+    });
+  }
+
+  /** The agent ended without being told to. */
+  #lost(agent: AgentProcess, { code, signal }: AgentExit): void {
+    this.#agent = null;
+    this.#state = 'dead';
+    this.#abandonCommands();
+    const how = signal === null ? `status ${code}` : signal;
+    this.#event('error', 'failover.agent-exited', `the failover agent ended with ${how}`, { code, signal });
+    this.#onStatus([]);
+    this.#cleaning = this.#cleanUp(agent.routers).then(() => this.#respawnLater());
+  }
+
+  async #cleanUp(last: readonly VirtualRouterStatus[]): Promise<void> {
+    const active = last.filter(({ state }) => state === 'Active');
+    await cleanUpAfterAgent({
+      native: this.#native,
+      emit: this.#emit,
+      spec: this.#spec,
+      wasActive: new Set(active.map(keyOf)),
+    });
+  }
+
+  #respawnLater(): void {
+    if (this.#stopping || this.#agent !== null) return;
+    if (between(this.#startedAt, this.#clock.now()) > STEADY) this.#backoff = FIRST_BACKOFF;
+    const delay = this.#backoff;
+    this.#backoff = micros(Math.min(MAX_BACKOFF, delay * 2));
+    this.#respawn = this.#clock.timerAfter(delay, () => {
+      if (!this.#stopping && this.#agent === null) this.#launch();
+    });
+  }
+
+  #armTick(last: Instant): void {
+    const at = after(last, HEARTBEAT);
+    this.#tick = this.#clock.timerAt(at, () => {
+      const now = this.#clock.now();
+      if (between(at, now) > AGENT_SILENCE / 2) this.#agent?.forgiveSilence();
+      this.#sendHeartbeat();
+      this.#watch();
+      this.#armTick(now);
+    });
+  }
+
+  #sendHeartbeat(): void {
+    this.#agent?.send({ type: 'heartbeat', ...this.#fitness });
+  }
+
+  #watch(): void {
+    const agent = this.#agent;
+    if (agent === null || this.#state === 'hung') return;
+    const silence = agent.silence();
+    if (silence < (this.#state === 'starting' ? START_LIMIT : AGENT_SILENCE)) return;
+    this.#state = 'hung';
+    const millisSilent = Math.round(toMillis(silence));
+    this.#event(
+      'error',
+      'failover.agent-hung',
+      `the failover agent has been silent for ${millisSilent} ms and is ended`,
+      { pid: agent.pid, silenceMillis: millisSilent },
+    );
+    // its exit brings the clean-up and the next one
+    agent.kill();
+  }
+
+  async #replace(): Promise<void> {
+    const old = this.#agent;
+    if (old === null || this.#state !== 'running') {
+      throw new TandemError('failover.no-agent', `the failover agent is ${this.#state}, not running`);
+    }
+    const successor = await this.#prepare();
+    old.send({ type: 'stop', keepRole: true });
+    const resume = await old.within(HAND_ON_LIMIT, old.stopped);
+    if (this.#agent !== old || this.#stopping) {
+      // it crashed in the meantime, and was cleaned up after: a new one is on its way
+      successor.agent.kill();
+      throw new TandemError('failover.restart-failed', 'the failover agent died while it was replaced');
+    }
+    this.#startedAt = this.#clock.now();
+    this.#adopt(successor.agent);
+    this.#state = 'starting';
+    successor.go(resume ?? resumeFrom(old.routers));
+    this.#abandonCommands();
+  }
+
+  /** Forks a successor and waits until it has loaded. */
+  async #prepare(): Promise<{ agent: AgentProcess; go: (resume: Resume) => void }> {
+    let loaded: () => void = () => undefined;
+    const hello = new Promise<'hello'>((resolve) => {
+      loaded = () => resolve('hello');
+    });
+    const agent = new AgentProcess(this.#clock, (message) => {
+      if (message.type === 'hello') loaded();
+      else this.#heard(agent, message, {});
+    });
+    const first = await agent.within(START_LIMIT, Promise.race([hello, agent.exited]));
+    if (first !== 'hello') {
+      throw new TandemError(
+        'failover.restart-failed',
+        'a new failover agent did not start; the old one goes on',
+      );
+    }
+    return { agent, go: (resume) => this.#introduce(agent, resume) };
+  }
+
+  #settle(id: number, { ok, message }: AgentCommandResult): void {
+    const pending = this.#commands.get(id);
+    if (pending === undefined) return;
+    this.#commands.delete(id);
+    pending.timer.cancel();
+    pending.resolve({ ok, message });
+  }
+
+  #abandonCommands(): void {
+    for (const id of this.#commands.keys()) {
+      this.#settle(id, { ok: false, message: 'the failover agent ended before it answered' });
+    }
+  }
+
+  #event(
+    level: EventInput['level'],
+    name: EventInput['name'],
+    message: string,
+    fields: EventInput['fields'],
+  ): void {
+    this.#emit({ level, name, message, fields });
+  }
+}
+
+/** For a predecessor that did not answer: what its last heartbeat said. */
+function resumeFrom(routers: readonly VirtualRouterStatus[]): Resume {
+  const resume: Record<RouterKey, ResumePoint> = {};
+  for (const router of routers) {
+    if (router.state === 'Initialize') continue;
+    const raised = router.effectivePriority > router.priority ? router.effectivePriority : null;
+    resume[keyOf(router)] = { state: router.state, effectivePriority: raised, yielded: false };
+  }
+  return resume;
+}
+
+function keyOf({ vrid, family, interface: device }: VirtualRouterStatus): RouterKey {
+  return `${vrid}/${family}@${device}`;
+}
