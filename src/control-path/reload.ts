@@ -23,6 +23,8 @@ export type ReloadStep =
 
 export interface ReloadPlan {
   readonly listeners: readonly WantedListener[];
+  /** Rows that the shared counters must have room for. */
+  readonly joining: { readonly services: number; readonly backends: number };
   readonly steps: readonly ReloadStep[];
 }
 
@@ -43,6 +45,12 @@ export function planReload(diff: ConfigDiff): ReloadPlan {
   const closing = removed.map((spec) => ({ service: spec.name, drain: !reused.has(spec.name) }));
   return {
     listeners,
+    joining: {
+      services: added.length,
+      backends:
+        added.reduce((sum, spec) => sum + spec.backends.length, 0) +
+        changed.reduce((sum, change) => sum + change.backends.added.length, 0),
+    },
     steps: [
       ...closing.filter((step) => !step.drain).map((step): ReloadStep => ({ type: 'close', ...step })),
       ...added.map((spec): ReloadStep => ({ type: 'open', spec })),

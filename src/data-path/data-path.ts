@@ -73,6 +73,11 @@ export class DataPath {
     });
   }
 
+  /** False from the end of a worker until its successor has been started. */
+  get workerAlive(): boolean {
+    return this.#worker !== null;
+  }
+
   /**
    * Opens listening sockets ahead of the services that will use them: the step of a start or a reload that can fail.
    * All or none.

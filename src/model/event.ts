@@ -5,6 +5,7 @@ export const EVENT_NAMES = [
   'daemon.stopped',
   'config.reloaded',
   'config.rejected',
+  'config.warning',
   'service.opened',
   'service.changed',
   'service.closed',

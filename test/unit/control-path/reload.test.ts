@@ -34,13 +34,18 @@ describe('the plan of a reload', () => {
   const a = service('a', 80);
 
   it('is empty when nothing differs', () => {
-    expect(plan(a + failover(100), a + failover(100))).toEqual({ listeners: [], steps: [] });
+    expect(plan(a + failover(100), a + failover(100))).toEqual({
+      listeners: [],
+      joining: { services: 0, backends: 0 },
+      steps: [],
+    });
   });
 
   it('opens listeners of new services only', () => {
     const p = plan(a, a + service('b', 81));
     expect(listeners(p)).toEqual(['b tcp 10.0.0.100:81']);
     expect(steps(p)).toEqual(['open b']);
+    expect(p.joining).toEqual({ services: 1, backends: 1 });
   });
 
   it('touches no listener when a setting changes', () => {

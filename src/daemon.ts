@@ -1,0 +1,114 @@
+import { startAdminServer, startMetricsServer } from './admin/server.ts';
+import { loadConfig } from './config/load.ts';
+import { Supervisor } from './daemon/supervisor.ts';
+import { systemClock } from './lib/clock.ts';
+import { EXIT, messageOf } from './lib/errors.ts';
+import { VERSION } from './lib/version.ts';
+import { loadNative } from './native/index.ts';
+import { createLogger, type LogFormat, type Logger } from './observability/logger.ts';
+import { Timeline } from './observability/timeline.ts';
+
+/** sysexits(3) EX_SOFTWARE: a fault of the daemon itself. */
+const EXIT_SOFTWARE = 70;
+
+export interface RunOptions {
+  readonly configPath: string;
+  /** Left out: pretty on a terminal, JSON otherwise. */
+  readonly logFormat?: LogFormat;
+}
+
+/**
+ * Runs the daemon in this process until SIGTERM or SIGINT (a second one cuts what still drains); SIGHUP reloads.
+ * @returns the exit status
+ * @throws TandemError when it cannot start: nothing is left bound or claimed then
+ */
+export async function runDaemon(options: RunOptions): Promise<number> {
+  const warnings: string[] = [];
+  const config = loadConfig(options.configPath, { onWarning: ({ message }) => warnings.push(message) });
+  const native = loadNative();
+  const timeline = new Timeline({ wallMillis: systemClock.wallMillis });
+  const logger = createLogger({
+    node: config.node.name,
+    level: config.node.logLevel,
+    ...(options.logFormat === undefined ? {} : { format: options.logFormat }),
+  });
+  timeline.subscribe((event) => logger.event(event));
+  dieLoudly(logger);
+
+  const { emit } = timeline;
+  for (const message of warnings) emit({ level: 'warn', name: 'config.warning', message, fields: {} });
+  const supervisor = new Supervisor({
+    config,
+    native,
+    clock: systemClock,
+    timeline,
+    onConfig: ({ node }) => logger.setLevel(node.logLevel),
+  });
+  const report = (error: unknown): void => logger.unexpected('admin API', error);
+  const opened: (() => Promise<void>)[] = [];
+  const close = async (): Promise<void> => {
+    for (const end of opened.reverse()) await end();
+    logger.flush();
+  };
+  try {
+    // first of all: it is the lock against a second daemon on the same configuration
+    const admin = await startAdminServer({ ...config.admin, backend: supervisor, timeline, report });
+    opened.push(() => admin.close());
+    if (config.metrics !== null) {
+      const metrics = await startMetricsServer({ ...config.metrics, backend: supervisor, report });
+      opened.push(() => metrics.close());
+    }
+    await supervisor.start();
+  } catch (error) {
+    await close();
+    throw error;
+  }
+  emit({
+    level: 'info',
+    name: 'daemon.started',
+    message: `tandem ${VERSION} runs with ${config.services.length} services`,
+    fields: { version: VERSION, pid: process.pid, config: config.path, services: config.services.length },
+  });
+  await untilStopped(supervisor, timeline);
+  emit({ level: 'info', name: 'daemon.stopped', message: 'stopped', fields: {} });
+  await close();
+  return EXIT.ok;
+}
+
+/** Resolves when a signal has stopped the supervisor. */
+function untilStopped(supervisor: Supervisor, { emit }: Timeline): Promise<void> {
+  return new Promise((resolve, reject) => {
+    let signals = 0;
+    const stop = (signal: NodeJS.Signals): void => {
+      const hurry = ++signals > 1;
+      const how = hurry ? 'cutting what is left' : 'draining';
+      emit({
+        level: 'info',
+        name: 'daemon.stopping',
+        message: `${signal}: ${how}`,
+        fields: { signal, hurry },
+      });
+      supervisor.stop(hurry).then(resolve, reject);
+    };
+    process.on('SIGTERM', stop);
+    process.on('SIGINT', stop);
+    process.on('SIGHUP', () => {
+      // what went wrong is in the log already, as config.rejected
+      supervisor.reload().catch(() => undefined);
+    });
+  });
+}
+
+/**
+ * A fault that nobody caught ends the process: the agent sees its supervisor go, gives the addresses up and
+ * tells the peer, which is better than a balancer in an unknown state that still holds them.
+ */
+function dieLoudly(logger: Logger): void {
+  const die = (error: unknown): void => {
+    logger.unexpected(`fatal: ${messageOf(error)}`, error);
+    logger.flush();
+    process.exit(EXIT_SOFTWARE);
+  };
+  process.on('uncaughtException', die);
+  process.on('unhandledRejection', die);
+}

@@ -1,0 +1,234 @@
+import type { BackendStatus, ServiceStatus } from '../admin/contract.ts';
+import type { Probe } from '../control-path/health/probe.ts';
+import type { ProbeGate } from '../control-path/health/probe-gate.ts';
+import { ServiceController } from '../control-path/service-controller.ts';
+import type { CounterReader } from '../data-path/counters.ts';
+import type { DataPath } from '../data-path/data-path.ts';
+import type { LimitedService } from '../data-path/limits.ts';
+import { SlotAllocator } from '../data-path/slot-allocator.ts';
+import type { Clock } from '../lib/clock.ts';
+import type { Duration } from '../lib/duration.ts';
+import { EXIT, TandemError } from '../lib/errors.ts';
+import type { BackendCounters, ServiceCounters } from '../model/counters.ts';
+import type { Emit } from '../model/event.ts';
+import type { TrafficOutcome } from '../model/health.ts';
+import type { AdminState, BackendSpec, ServiceSpec } from '../model/service.ts';
+import { backendStatus, serviceStatus } from './status.ts';
+
+export interface ServicesOptions {
+  readonly dataPath: DataPath;
+  readonly counters: CounterReader;
+  readonly clock: Clock;
+  /** Uniform in [0, 1). */
+  readonly random: () => number;
+  readonly gate: ProbeGate;
+  readonly probe: Probe;
+  readonly emit: Emit;
+}
+
+/** A service that runs: its rows in the shared counters and the controller of its pool. */
+interface Running {
+  readonly slot: number;
+  readonly backendSlots: Map<string, number>;
+  readonly controller: ServiceController;
+}
+
+/**
+ * The services of the configuration in force: joins each pool (control path) to its listeners and counters
+ * (data path). Decides nothing; the order of calls is the reload plan's.
+ */
+export class Services {
+  readonly #options: ServicesOptions;
+  readonly #running = new Map<string, Running>();
+  readonly #serviceSlots: SlotAllocator;
+  readonly #backendSlots: SlotAllocator;
+
+  constructor(options: ServicesOptions) {
+    this.#options = options;
+    this.#serviceSlots = SlotAllocator.services(options.counters);
+    this.#backendSlots = SlotAllocator.backends(options.counters);
+  }
+
+  /**
+   * Is there room in the counters for what a reload adds? To be asked before anything is changed.
+   * @throws TandemError 'too-many'
+   */
+  checkRoom(services: number, backends: number): void {
+    checkRoom(this.#serviceSlots, services, 'services');
+    checkRoom(this.#backendSlots, backends, 'backends');
+  }
+
+  /**
+   * Opens a service and begins to check its backends.
+   * @throws TandemError 'listener.failed', 'too-many'
+   */
+  open(spec: ServiceSpec): void {
+    const { dataPath, clock, random, gate, probe, emit } = this.#options;
+    const slot = take(this.#serviceSlots, 'services');
+    const backendSlots = new Map<string, number>();
+    this.#takeBackendSlots(backendSlots, spec.backends);
+    const controller = new ServiceController({
+      spec,
+      clock,
+      random,
+      gate,
+      probe,
+      emit,
+      slotOf: (id) => slotOf(backendSlots, id),
+      onSet: (set) => dataPath.setBackends(spec.name, set),
+      onBackendDown: (backend) => dataPath.closeBackend(spec.name, backend),
+    });
+    dataPath.openService({ slot, spec, backends: controller.set });
+    this.#running.set(spec.name, { slot, backendSlots, controller });
+    controller.start();
+    emit(serviceEvent('service.opened', spec));
+  }
+
+  /**
+   * Takes the configuration of a reload, also for a service that did not change: what was set at run time
+   * without `--persist` ends with a reload.
+   * @throws TandemError 'listener.failed', 'too-many'; nothing has changed then
+   */
+  configure(spec: ServiceSpec, changed: boolean): void {
+    const { backendSlots, controller } = this.#get(spec.name);
+    const joined = spec.backends.filter((backend) => !backendSlots.has(backend.id));
+    this.#takeBackendSlots(backendSlots, joined);
+    controller.reconfigure(spec);
+    if (!changed) return;
+    this.#options.dataPath.updateService(spec, controller.set);
+    this.#options.emit(serviceEvent('service.changed', spec));
+    const stays = new Set(spec.backends.map((backend) => backend.id));
+    for (const [id, backendSlot] of backendSlots) {
+      if (stays.has(id)) continue;
+      // the allocator hands the row out again only after the backend's last connection has gone
+      this.#backendSlots.free(backendSlot);
+      backendSlots.delete(id);
+    }
+  }
+
+  /** Resolves when the last connection has gone, at the deadline at the latest. */
+  async close(name: string, drain: Duration): Promise<void> {
+    const { slot, backendSlots, controller } = this.#get(name);
+    controller.stop();
+    this.#running.delete(name);
+    await this.#options.dataPath.closeService(name, drain);
+    this.#serviceSlots.free(slot);
+    for (const backendSlot of backendSlots.values()) this.#backendSlots.free(backendSlot);
+    this.#options.emit(serviceEvent('service.closed', controller.spec));
+  }
+
+  /** Ends probes and timers; the data path is stopped by its owner. */
+  stop(): void {
+    for (const { controller } of this.#running.values()) controller.stop();
+  }
+
+  onTraffic(service: string, backend: string, outcome: TrafficOutcome): void {
+    // a message that was under way when the service closed
+    this.#running.get(service)?.controller.onTraffic(backend, outcome);
+  }
+
+  /** @throws TandemError 'unknown-service', 'unknown-backend' */
+  setState(service: string, backend: string, state: AdminState, persist: boolean): BackendStatus {
+    this.#get(service).controller.setAdmin(backend, state, persist);
+    return this.#backend(service, backend);
+  }
+
+  /** @throws TandemError 'unknown-service', 'unknown-backend', 'invalid-weight' */
+  setWeight(service: string, backend: string, weight: number | null, persist: boolean): BackendStatus {
+    this.#get(service).controller.setWeight(backend, weight, persist);
+    return this.#backend(service, backend);
+  }
+
+  status(): ServiceStatus[] {
+    return [...this.#running.values()].map((running) => {
+      const counters = this.#options.counters.service(running.slot);
+      return serviceStatus(running.controller.spec, counters, this.#backends(running));
+    });
+  }
+
+  limited(): LimitedService[] {
+    return [...this.#running.values()].map(({ slot, controller }) => ({
+      slot,
+      spec: controller.spec,
+      members: controller.set.members,
+    }));
+  }
+
+  serviceCounters(service: string): ServiceCounters | undefined {
+    const slot = this.#running.get(service)?.slot;
+    return slot === undefined ? undefined : this.#options.counters.service(slot);
+  }
+
+  backendCounters(service: string, backend: string): BackendCounters | undefined {
+    const slot = this.#running.get(service)?.backendSlots.get(backend);
+    return slot === undefined ? undefined : this.#options.counters.backend(slot);
+  }
+
+  /** Services that have backends to choose from, but none that takes clients. */
+  withoutBackend(): string[] {
+    return [...this.#running.values()]
+      .filter(({ controller }) => !controller.set.members.some((member) => member.disposition === 'eligible'))
+      .map(({ controller }) => controller.spec.name);
+  }
+
+  #backends({ controller, backendSlots }: Running): BackendStatus[] {
+    return controller
+      .snapshot()
+      .map((view) => backendStatus(view, this.#options.counters.backend(slotOf(backendSlots, view.id))));
+  }
+
+  #backend(service: string, id: string): BackendStatus {
+    const found = this.#backends(this.#get(service)).find((backend) => backend.id === id);
+    if (found === undefined) throw new RangeError(`${service} has no backend ${id}`);
+    return found;
+  }
+
+  #get(name: string): Running {
+    const running = this.#running.get(name);
+    if (running !== undefined) return running;
+    const names = [...this.#running.keys()].join(', ');
+    throw new TandemError('unknown-service', `there is no service ${name}`, {
+      hint: names === '' ? 'no service is configured' : `there is: ${names}`,
+      exitStatus: EXIT.usage,
+    });
+  }
+
+  #takeBackendSlots(slots: Map<string, number>, backends: readonly BackendSpec[]): void {
+    for (const { id } of backends) slots.set(id, take(this.#backendSlots, 'backends'));
+  }
+}
+
+function take(slots: SlotAllocator, what: string): number {
+  const slot = slots.allocate();
+  if (slot !== undefined) return slot;
+  throw tooMany(slots, what);
+}
+
+function checkRoom(slots: SlotAllocator, wanted: number, what: string): void {
+  if (slots.taken + wanted > slots.size) throw tooMany(slots, what);
+}
+
+function tooMany(slots: SlotAllocator, what: string): TandemError {
+  return new TandemError('too-many', `more than ${slots.size} ${what} at once, draining ones included`, {
+    hint: 'wait until removed ones have drained, or split the configuration over two daemons',
+  });
+}
+
+function slotOf(slots: ReadonlyMap<string, number>, id: string): number {
+  const slot = slots.get(id);
+  if (slot === undefined) throw new RangeError(`backend ${id} has no row in the counters`);
+  return slot;
+}
+
+function serviceEvent(
+  name: 'service.opened' | 'service.changed' | 'service.closed',
+  spec: ServiceSpec,
+): Parameters<Emit>[0] {
+  const verb = name.slice('service.'.length);
+  return {
+    level: 'info',
+    name,
+    message: `service ${spec.name} ${verb}`,
+    fields: { service: spec.name, protocol: spec.protocol },
+  };
+}

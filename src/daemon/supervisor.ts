@@ -1,0 +1,388 @@
+import type { AdminBackend, BackendStatus, CommandResult, ReloadResult, Status } from '../admin/contract.ts';
+import { MetricsCollector } from '../admin/scrape.ts';
+import { describeDiff, diffConfig } from '../config/diff.ts';
+import { loadConfig } from '../config/load.ts';
+import { fitConnections } from '../control-path/descriptors.ts';
+import {
+  DEFAULT_FITNESS_POLICY,
+  type Fitness,
+  INITIAL_FITNESS,
+  judgeFitness,
+} from '../control-path/fitness.ts';
+import { ProbeGate } from '../control-path/health/probe-gate.ts';
+import { runProbe } from '../control-path/health/probes/index.ts';
+import { planReload, type ReloadPlan, type ReloadStep } from '../control-path/reload.ts';
+import { CounterReader, createCounters } from '../data-path/counters.ts';
+import { DataPath } from '../data-path/data-path.ts';
+import { type LimitReading, LimitWatch } from '../data-path/guard/limit-watch.ts';
+import { readLimits } from '../data-path/limits.ts';
+import { socketsOf } from '../data-path/listening-sockets.ts';
+import type { ProcessLimits } from '../data-path/protocol.ts';
+import { AgentHandle } from '../failover/agent-handle.ts';
+import { HEARTBEAT_MS } from '../failover/protocol.ts';
+import type { Clock } from '../lib/clock.ts';
+import { type Duration, millis, seconds } from '../lib/duration.ts';
+import { EXIT, messageOf, TandemError } from '../lib/errors.ts';
+import { isUnspecified } from '../lib/ip.ts';
+import { VERSION } from '../lib/version.ts';
+import type { Config } from '../model/config.ts';
+import type { FailoverSpec } from '../model/failover.ts';
+import type { Native } from '../native/index.ts';
+import type { Timeline } from '../observability/timeline.ts';
+import { Periodic } from './periodic.ts';
+import { Services } from './services.ts';
+
+/** One data-path worker; the counters are laid out for more. */
+const WORKERS = 1;
+/** Rows of the shared counters, which cannot grow: ample, and under 4 MiB together. */
+const MAX_SERVICES = 1_024;
+const MAX_BACKENDS = 16_384;
+/** Probes at once over all services. */
+const MAX_PROBES = 256;
+const LIMIT_CHECK = seconds(1);
+
+export interface SupervisorOptions {
+  readonly config: Config;
+  readonly native: Native;
+  readonly clock: Clock;
+  readonly timeline: Timeline;
+  /** Applies what a reload changes about the log. */
+  readonly onConfig: (config: Config) => void;
+}
+
+/**
+ * The main process without its shell (signals, exit status, sockets of the admin API): constructs the control
+ * path, the data path and the agent's handle, and connects them.
+ */
+export class Supervisor implements AdminBackend {
+  readonly #native: Native;
+  readonly #clock: Clock;
+  readonly #timeline: Timeline;
+  readonly #onConfig: (config: Config) => void;
+  readonly #counters: CounterReader;
+  readonly #dataPath: DataPath;
+  readonly #services: Services;
+  readonly #metrics: MetricsCollector;
+  readonly #limitWatch: LimitWatch;
+  readonly #periodic: readonly Periodic[];
+  readonly #startedAt: number;
+  /** Null without a [failover] section. */
+  #agent: AgentHandle | null = null;
+  #config: Config;
+  #configLoadedAt: number;
+  #limits: ProcessLimits;
+  #fitness: Fitness = { state: INITIAL_FITNESS, fit: false, reason: 'starting', concerns: [] };
+  #reloading: Promise<ReloadResult> | null = null;
+
+  /** @throws TandemError 'fd-limit' when the configured limits do not fit into the file descriptors */
+  constructor(options: SupervisorOptions) {
+    const { config, native, clock, timeline } = options;
+    this.#config = config;
+    this.#native = native;
+    this.#clock = clock;
+    this.#timeline = timeline;
+    this.#onConfig = options.onConfig;
+    this.#startedAt = clock.wallMillis();
+    this.#configLoadedAt = this.#startedAt;
+    this.#limits = processLimits(config, native);
+
+    const shared = createCounters({ workers: WORKERS, services: MAX_SERVICES, backends: MAX_BACKENDS });
+    const { emit } = timeline;
+    this.#counters = new CounterReader(shared);
+    this.#dataPath = new DataPath({
+      opener: native,
+      counters: shared,
+      limits: this.#limits,
+      clock,
+      emit,
+      onTraffic: (service, backend, outcome) => this.#services.onTraffic(service, backend, outcome),
+    });
+    this.#services = new Services({
+      dataPath: this.#dataPath,
+      counters: this.#counters,
+      clock,
+      random: Math.random,
+      gate: new ProbeGate(MAX_PROBES),
+      probe: runProbe,
+      emit,
+    });
+    this.#metrics = new MetricsCollector(() => ({
+      status: this.status(),
+      process: this.#counters.process(),
+      service: (name) => this.#services.serviceCounters(name),
+      backend: (service, backend) => this.#services.backendCounters(service, backend),
+      eventTotals: timeline.totals,
+    }));
+    this.#limitWatch = new LimitWatch(config.limits.warnAt);
+    this.#periodic = [
+      new Periodic(clock, millis(HEARTBEAT_MS), () => this.#judgeFitness()),
+      new Periodic(clock, LIMIT_CHECK, () => this.#watchLimits()),
+    ];
+  }
+
+  /**
+   * Opens every listener, then the services, then lets the failover agent begin: an address is never claimed
+   * for a service that is not there.
+   * @throws TandemError with everything undone that had been done
+   */
+  async start(): Promise<void> {
+    const { services, failover } = this.#config;
+    const unreserve = this.#dataPath.reserve(services.flatMap(socketsOf));
+    try {
+      await this.#dataPath.start();
+      for (const spec of services) this.#services.open(spec);
+      for (const periodic of this.#periodic) periodic.start();
+      if (failover !== null) this.#startAgent(failover);
+    } catch (error) {
+      await this.#halt(millis(0));
+      unreserve();
+      throw error;
+    }
+  }
+
+  /**
+   * Gives the addresses up first, so that the peer takes over while the connections here drain. Clients of a
+   * virtual address cannot go on once it has moved; waiting for them would be waiting for nothing.
+   * @param hurry true cuts all connections at once
+   */
+  async stop(hurry: boolean): Promise<void> {
+    const drain = hurry || servesOnlyVirtualAddresses(this.#config) ? millis(0) : this.#config.drainTimeout;
+    await this.#halt(drain);
+  }
+
+  async #halt(drain: Duration): Promise<void> {
+    for (const periodic of this.#periodic) periodic.stop();
+    await this.#agent?.stop();
+    this.#services.stop();
+    await this.#dataPath.stop(drain);
+  }
+
+  // AdminBackend
+
+  status(): Status {
+    return {
+      node: this.#config.node.name,
+      version: VERSION,
+      pid: process.pid,
+      uptimeSeconds: (this.#clock.wallMillis() - this.#startedAt) / 1_000,
+      configPath: this.#config.path,
+      configLoadedAt: this.#configLoadedAt,
+      services: this.#services.status(),
+      limits: this.#limitReadings(),
+      failover: this.#failoverStatus(),
+    };
+  }
+
+  setState(...[service, backend, request]: Parameters<AdminBackend['setState']>): BackendStatus {
+    return this.#services.setState(service, backend, request.state, request.persist ?? false);
+  }
+
+  setWeight(...[service, backend, request]: Parameters<AdminBackend['setWeight']>): BackendStatus {
+    return this.#services.setWeight(service, backend, request.weight, request.persist ?? false);
+  }
+
+  metrics(): Promise<string> {
+    return this.#metrics.scrape();
+  }
+
+  healthy(): { healthy: boolean; reasons: string[] } {
+    const reasons = this.#fitness.reason === null ? [] : [this.#fitness.reason];
+    for (const service of this.#services.withoutBackend()) reasons.push(`${service} has no eligible backend`);
+    const failover = this.#failoverStatus();
+    if (failover !== null && failover.agent !== 'running')
+      reasons.push(`failover agent is ${failover.agent}`);
+    return { healthy: reasons.length === 0, reasons };
+  }
+
+  async failoverCommand(...[request]: Parameters<AdminBackend['failoverCommand']>): Promise<CommandResult> {
+    return this.#requireAgent().command(request.command, request.group ?? null);
+  }
+
+  async restartAgent(): Promise<CommandResult> {
+    await this.#requireAgent().restart();
+    return { ok: true, message: 'the failover agent was replaced; roles and addresses were kept' };
+  }
+
+  /** One reload at a time: a second request while one runs gets the result of a reload of its own, after it. */
+  reload(): Promise<ReloadResult> {
+    const before = this.#reloading?.catch(() => undefined) ?? Promise.resolve();
+    const next = before.then(() => this.#reload());
+    this.#reloading = next;
+    return next;
+  }
+
+  async #reload(): Promise<ReloadResult> {
+    const before = this.#config;
+    try {
+      const after = loadConfig(before.path, {
+        hostFaults: 'warning',
+        onWarning: (w) => this.#warn(w.message),
+      });
+      const diff = diffConfig(before, after);
+      const plan = planReload(diff);
+      const limits = processLimits(after, this.#native);
+      this.#services.checkRoom(plan.joining.services, plan.joining.backends);
+      this.#dataPath.reserve(plan.listeners);
+      // nothing below can be refused: from here on the new configuration is in force
+      this.#config = after;
+      this.#configLoadedAt = this.#clock.wallMillis();
+      this.#limits = limits;
+      this.#dataPath.setLimits(limits);
+      this.#limitWatch.update(after.limits.warnAt);
+      this.#onConfig(after);
+      const changes = describeDiff(diff);
+      await this.#apply(plan, after);
+      this.#reloaded(changes);
+      return { changes };
+    } catch (error) {
+      this.#timeline.emit({
+        level: 'error',
+        name: 'config.rejected',
+        message: `reload refused, nothing has changed: ${messageOf(error)}`,
+        fields: { path: before.path, code: error instanceof TandemError ? error.code : 'internal' },
+      });
+      throw error;
+    }
+  }
+
+  async #apply(plan: ReloadPlan, config: Config): Promise<void> {
+    const touched = new Set<string>();
+    for (const step of plan.steps) {
+      if (step.type === 'open' || step.type === 'change') touched.add(step.spec.name);
+      await this.#step(step);
+    }
+    for (const spec of config.services) if (!touched.has(spec.name)) this.#services.configure(spec, false);
+  }
+
+  async #step(step: ReloadStep): Promise<void> {
+    switch (step.type) {
+      case 'open':
+        this.#services.open(step.spec);
+        return;
+      case 'change':
+        this.#services.configure(step.spec, true);
+        return;
+      case 'close': {
+        const closed = this.#services.close(step.service, step.drain ? this.#config.drainTimeout : millis(0));
+        // a drain may take long; whoever asked for the reload need not wait for the last connection
+        if (!step.drain) await closed;
+        else closed.catch((error: unknown) => this.#warn(`closing ${step.service}: ${messageOf(error)}`));
+        return;
+      }
+      case 'failover-start':
+        this.#startAgent(step.spec);
+        return;
+      case 'failover-configure':
+        this.#agent?.configure(step.spec);
+        return;
+      case 'failover-stop':
+        await this.#agent?.stop();
+        this.#agent = null;
+        return;
+    }
+  }
+
+  #startAgent(spec: FailoverSpec): void {
+    const agent = new AgentHandle(spec, { emit: this.#timeline.emit, clock: this.#clock });
+    agent.setFitness(this.#fitness.fit, this.#fitness.reason);
+    agent.start();
+    this.#agent = agent;
+  }
+
+  #reloaded(changes: readonly string[]): void {
+    this.#timeline.emit({
+      level: 'info',
+      name: 'config.reloaded',
+      message: changes.length === 0 ? 'configuration reloaded, nothing differs' : changes.join('; '),
+      fields: { path: this.#config.path, changes: changes.length },
+    });
+  }
+
+  #warn(message: string): void {
+    this.#timeline.emit({ level: 'warn', name: 'config.warning', message, fields: {} });
+  }
+
+  #judgeFitness(): void {
+    const { fdsInUse, loopLagSeconds } = this.#counters.process();
+    this.#fitness = judgeFitness(
+      this.#fitness.state,
+      {
+        workers: [
+          {
+            id: '0',
+            alive: this.#dataPath.workerAlive,
+            heartbeats: this.#counters.heartbeats(0),
+            loopLagSeconds,
+          },
+        ],
+        listenersFailed: [],
+        acceptErrors: 0,
+        fdHeadroom: this.#limits.fdLimit - this.#limits.fdReserve - fdsInUse,
+        servicesWithoutBackend: this.#services.withoutBackend(),
+      },
+      DEFAULT_FITNESS_POLICY,
+      this.#clock.now(),
+    );
+    this.#agent?.setFitness(this.#fitness.fit, this.#fitness.reason);
+  }
+
+  #limitReadings(): LimitReading[] {
+    return readLimits(this.#counters, this.#limits, this.#services.limited());
+  }
+
+  #watchLimits(): void {
+    for (const { edge, reading } of this.#limitWatch.observe(this.#limitReadings())) {
+      const { name, subject, used, max } = reading;
+      const where = subject === null ? name : `${name} of ${subject}`;
+      this.#timeline.emit({
+        level: edge === 'warning' ? 'warn' : 'info',
+        name: edge === 'warning' ? 'limit.warning' : 'limit.cleared',
+        message: `${where}: ${used} of ${max} used`,
+        fields: { limit: name, subject, used, max },
+      });
+    }
+  }
+
+  #failoverStatus(): Status['failover'] {
+    if (this.#agent === null) return null;
+    const agent = this.#agent.status();
+    return {
+      agent: agent.state,
+      agentPid: agent.pid,
+      realtime: agent.realtime,
+      fit: this.#fitness.fit,
+      unfitReason: this.#fitness.reason,
+      ageMillis: agent.ageMillis,
+      routers: agent.routers.map((router) => ({ ...router, addresses: [...router.addresses] })),
+    };
+  }
+
+  #requireAgent(): AgentHandle {
+    if (this.#agent !== null) return this.#agent;
+    throw new TandemError('no-failover', 'this node has no [failover] section', {
+      hint: `add one to ${this.#config.path}`,
+      exitStatus: EXIT.usage,
+    });
+  }
+}
+
+/** @throws TandemError 'fd-limit' */
+function processLimits(config: Config, native: Native): ProcessLimits {
+  const { hard } = native.getFdLimit();
+  const { soft } = native.raiseFdLimit(hard);
+  return {
+    maxConnections: fitConnections(config, soft),
+    fdReserve: config.limits.fdReserve,
+    fdLimit: soft,
+  };
+}
+
+function servesOnlyVirtualAddresses({ services, failover }: Config): boolean {
+  if (failover === null) return false;
+  const virtual = new Set(
+    failover.groups.flatMap((group) => group.addresses.map(({ address }) => address.text)),
+  );
+  return services.every((service) =>
+    service.listen.every(({ address }) => !isUnspecified(address) && virtual.has(address.text)),
+  );
+}
