@@ -89,7 +89,12 @@ function collect(response: IncomingMessage): Promise<Body> {
 function outcomeOf(error: unknown, tls: boolean): ProbeOutcome {
   const code = errnoOf(error) ?? '';
   if (code.startsWith('HPE_')) return failed('protocol', `not HTTP: ${messageOf(error)}`);
-  // OpenSSL's message is a line of library internals; its `reason` is the readable part
-  const reason = error instanceof Error && 'reason' in error ? String(error.reason) : messageOf(error);
-  return failedBy(error, tls ? 'tls' : 'protocol', reason);
+  return failedBy(error, tls ? 'tls' : 'protocol', readable(error));
+}
+
+/** OpenSSL's messages are a line of library internals; what went wrong is `reason`, or one part of the line. */
+function readable(error: unknown): string {
+  if (error instanceof Error && 'reason' in error) return String(error.reason);
+  const message = messageOf(error);
+  return /:SSL routines:[^:]*:([^:]+):/.exec(message)?.[1] ?? message;
 }

@@ -1,5 +1,6 @@
+import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import type { Socket } from 'node:net';
+import { connect, type Socket } from 'node:net';
 import { afterEach, describe, expect, it } from 'vitest';
 import { at, closedPort, type Opened, probe, tcpServer } from './support.ts';
 
@@ -35,8 +36,26 @@ describe('the tcp probe', () => {
   });
 
   it('fails with "unreachable" where no route leads', async () => {
-    // the kernel refuses 240.0.0.0/4 (reserved) by itself: nothing leaves this host
+    // the kernel refuses to connect to the broadcast address by itself: nothing leaves this host
     expect(await probe(tcp, at('255.255.255.255', 80))).toMatchObject({ ok: false, reason: 'unreachable' });
+  });
+
+  it('waits for a server that is too full to answer, until it is told to stop', async () => {
+    const listening =
+      'const s = require("net").createServer(); s.listen({ port: 0, host: "127.0.0.1", backlog: 1 }, () => console.log(s.address().port))';
+    const child = spawn(process.execPath, ['-e', listening], { stdio: ['ignore', 'pipe', 'inherit'] });
+    const [line] = (await once(child.stdout, 'data')) as [Buffer];
+    const target = at('127.0.0.1', Number(line.toString()));
+    child.kill('SIGSTOP');
+    // a stopped process still has a backlog: fill it, then the kernel drops what comes
+    const fill = Array.from({ length: 4 }, () =>
+      connect(target.port, '127.0.0.1').on('error', () => undefined),
+    );
+    await new Promise((resolve) => setTimeout(resolve, 100));
+    expect(await probe(tcp, target, 200)).toMatchObject({ ok: false, aborted: true });
+    for (const socket of fill) socket.destroy();
+    child.kill('SIGKILL');
+    await once(child, 'exit');
   });
 
   it('passes where the server accepts and closes at once', async () => {
