@@ -92,6 +92,15 @@ export class Guard {
     return this.#isProcessFull() || this.#isServiceFull();
   }
 
+  /**
+   * For a caller that can make room by ending something older: is room all that this client lacks? Otherwise a
+   * source beyond its own limits could push others out without getting in itself.
+   */
+  lacksOnlyRoom(client: IpAddress, now: Instant): boolean {
+    const known = this.#sources.isActive ? this.#sources.find(client) : undefined;
+    return this.#filter.permits(client) && this.#excess(known, now) === null;
+  }
+
   /** Housekeeping, about once a second: forgets sources that owe nothing any more. */
   tick(now: Instant): void {
     this.#sources.sweep(now, RESTING_SOURCES);
@@ -108,12 +117,19 @@ export class Guard {
     if (!this.#filter.permits(client)) return 'deny-list';
     if (this.#isProcessFull()) return 'process-limit';
     if (this.#isServiceFull()) return 'service-limit';
+    const excess = this.#excess(known, now);
+    if (excess !== null) return excess;
+    if (this.#limits.fdLimit - this.#gauges.fdsInUse() < this.#limits.fdReserve) return 'fd-headroom';
+    return null;
+  }
+
+  /** What the source, or all sources together, have had too much of already. */
+  #excess(known: SourceEntry | undefined, now: Instant): GuardReason | null {
     if (this.#sources.isActive) {
       if (!this.#sources.hasRoom(known)) return 'source-limit';
       if (!this.#sources.conforms(known, now)) return 'source-rate';
     }
     if (this.#rate !== null && !this.#rate.conforms(this.#arrival, now)) return 'service-rate';
-    if (this.#limits.fdLimit - this.#gauges.fdsInUse() < this.#limits.fdReserve) return 'fd-headroom';
     return null;
   }
 

@@ -143,6 +143,19 @@ describe('Guard', () => {
     expect(admit()).toBeTypeOf('object');
   });
 
+  it('tells a client that lacks only room from one that has had too much already', () => {
+    const { admit, guard } = bench({
+      maxConnections: 2,
+      sourceLimit: { ...perSource, maxConnections: 1 },
+      deny: [parsePrefix('203.0.113.0/24')!],
+    });
+    expect([admit('192.0.2.1'), admit('192.0.2.2')].every((ticket) => typeof ticket === 'object')).toBe(true);
+    expect([admit('192.0.2.1'), admit('192.0.2.3')]).toEqual(['service-limit', 'service-limit']);
+    expect(guard.lacksOnlyRoom(ip('192.0.2.3'), START)).toBe(true);
+    expect(guard.lacksOnlyRoom(ip('192.0.2.1'), START)).toBe(false);
+    expect(guard.lacksOnlyRoom(ip('203.0.113.9'), START)).toBe(false);
+  });
+
   it('keeps counts over an update, and lets more in or fewer', () => {
     const { admit, guard, reader } = bench({ maxConnections: 2 });
     admit();

@@ -14,6 +14,13 @@ describe('WaitQueue', () => {
     expect(queue.enqueue('d', at(2))).not.toBeNull();
   });
 
+  it('shows the first in line without taking it', () => {
+    const queue = new WaitQueue<string>({ max: 2, timeout: seconds(5) });
+    expect(queue.peek()).toBeNull();
+    queue.enqueue('a', at(0));
+    expect([queue.peek(), queue.dequeue(), queue.peek()]).toEqual(['a', 'a', null]);
+  });
+
   it('lets nobody wait when it is turned off', () => {
     expect(new WaitQueue({ max: 0, timeout: seconds(5) }).enqueue('a', at(0))).toBeNull();
   });
