@@ -100,6 +100,8 @@ export interface Router {
   readonly peer: PeerRecord | null;
   /** When the addresses were last announced (the announcer's own repetitions apart). */
   readonly announcedAt: Instant | null;
+  /** When a lower priority was last answered. */
+  readonly assertedAt: Instant | null;
 }
 
 /** A virtual router before its `start`: Initialize, link and fitness assumed good until told otherwise. */
@@ -119,6 +121,7 @@ export function createRouter(settings: RouterSettings): Router {
     timers: { 'active-down': null, adver: null, 'preempt-delay': null },
     peer: null,
     announcedAt: null,
+    assertedAt: null,
   };
 }
 

@@ -23,6 +23,9 @@ const MAX_RAISED_PRIORITY = 254;
 /** Between announcements that conflicts cause, however often another Active insists. */
 const CONFLICT_HOLD = seconds(1);
 
+/** Assertions in one Advertisement_Interval: two routers that both believe to be the greater stay civil. */
+const MAX_ASSERTIONS = 10;
+
 export interface Step {
   readonly router: Router;
   readonly actions: readonly RouterAction[];
@@ -222,13 +225,23 @@ function heardWhileActive(turn: Turn, input: Advertised): void {
     yieldTo(turn, input, 'higher-priority-seen');
   } else if (input.priority === own && compareIp(input.source, settings.source) > 0) {
     yieldTo(turn, input, 'equal-priority-greater-address-seen');
-  } else {
-    // RFC 9568 (new in it): assert ourselves at once against a lower priority, too; only priority 0 moves
-    // the regular advertisement
+  } else if (input.priority === 0) {
     turn.send();
-    if (input.priority === 0) turn.arm('adver', settings.advertiseInterval);
+    turn.arm('adver', settings.advertiseInterval);
+    conflict(turn, input);
+  } else {
+    assertOurselves(turn);
     conflict(turn, input);
   }
+}
+
+/** RFC 9568 (new in it): a lower priority is answered at once; the regular advertisement stays where it was. */
+function assertOurselves(turn: Turn): void {
+  const { assertedAt, settings } = turn.router;
+  const hold = settings.advertiseInterval / MAX_ASSERTIONS;
+  if (assertedAt !== null && between(assertedAt, turn.now) < hold) return;
+  turn.set({ assertedAt: turn.now });
+  turn.send();
 }
 
 /**

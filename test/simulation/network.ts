@@ -1,0 +1,234 @@
+/**
+ * N virtual routers on a fake link with a fake clock. The link loses, delays, duplicates and (thereby)
+ * reorders; it can be cut in two and joined again. Messages travel as bytes through the real codec.
+ */
+import { type Duration, type Instant, instant, millis } from '../../src/lib/duration.ts';
+import { type IpAddress, ipFromBytes } from '../../src/lib/ip.ts';
+import {
+  decodeAdvertisement,
+  type Envelope,
+  encodeAdvertisement,
+  refusal,
+  VRRP_GROUP_4,
+} from '../../src/vrrp/packet.ts';
+import { createRouter, type Router, type RouterInput, type TimerName } from '../../src/vrrp/router.ts';
+import { step } from '../../src/vrrp/state-machine.ts';
+
+export interface LinkQuality {
+  /** Share of messages lost for each receiver, 0 to 1. */
+  readonly loss: number;
+  /** Share delivered twice, 0 to 1. */
+  readonly duplication: number;
+  /** The longest delay; each message draws its own. */
+  readonly delay: Duration;
+}
+
+export interface NodeSpec {
+  readonly priority: number;
+  readonly preempt: boolean;
+  readonly interval: Duration;
+}
+
+export interface SimNode {
+  readonly index: number;
+  readonly source: IpAddress;
+  router: Router;
+  /** Does it hold the virtual address? By the actions, not by the state. */
+  holds: boolean;
+  /** Dead: neither hears nor speaks nor keeps time. */
+  dead: boolean;
+  side: number;
+  sent: Instant[];
+  announced: Instant[];
+  discarded: number;
+}
+
+interface Event {
+  readonly at: number;
+  readonly order: number;
+  readonly run: () => void;
+}
+
+const VIP = ipFromBytes(Uint8Array.of(10, 0, 0, 100));
+const VRID = 51;
+
+export class Network {
+  now: Instant = instant(0);
+  readonly nodes: SimNode[];
+  quality: LinkQuality;
+  readonly #random: () => number;
+  readonly #timers = new Map<string, number>();
+  #events: Event[] = [];
+  #order = 0;
+
+  constructor(specs: readonly NodeSpec[], quality: LinkQuality, seed: number) {
+    this.quality = quality;
+    this.#random = mulberry32(seed);
+    this.nodes = specs.map((spec, index) => {
+      const source = ipFromBytes(Uint8Array.of(10, 0, 0, index + 1));
+      const router = createRouter({
+        version: 3,
+        priority: spec.priority,
+        advertiseInterval: spec.interval,
+        preempt: spec.preempt,
+        preemptDelay: millis(0),
+        source,
+      });
+      return {
+        index,
+        source,
+        router,
+        holds: false,
+        dead: false,
+        side: 0,
+        sent: [],
+        announced: [],
+        discarded: 0,
+      };
+    });
+  }
+
+  input(node: SimNode, input: RouterInput): void {
+    if (node.dead) return;
+    const { router, actions } = step(node.router, input, this.now);
+    node.router = router;
+    for (const action of actions) {
+      if (action.type === 'send') this.#send(node, action.priority);
+      else if (action.type === 'arm') this.#arm(node, action.timer, action.at);
+      else if (action.type === 'cancel') this.#timers.delete(`${node.index}/${action.timer}`);
+      else if (action.type === 'claim') node.holds = true;
+      else if (action.type === 'release') node.holds = false;
+      else if (action.type === 'announce') node.announced.push(this.now);
+    }
+  }
+
+  startAll(): void {
+    for (const node of this.nodes) this.input(node, { type: 'start', resume: null });
+  }
+
+  /** Dies without a word; its leased address dies with it. */
+  crash(node: SimNode): void {
+    node.dead = true;
+    node.holds = false;
+  }
+
+  /** Sides: nodes with the same number hear each other. */
+  partition(sides: readonly number[]): void {
+    for (const node of this.nodes) node.side = sides[node.index] ?? 0;
+  }
+
+  heal(): void {
+    this.partition([]);
+  }
+
+  /** Anybody's bytes, to everybody, as the socket would hand them over. */
+  inject(message: Uint8Array, envelope: Envelope): void {
+    for (const node of this.nodes) this.#receive(node, message, envelope);
+  }
+
+  at(when: Instant, run: () => void): void {
+    this.#events.push({ at: when, order: this.#order++, run });
+  }
+
+  /** Runs everything that happens in the next `span`. */
+  run(span: Duration): void {
+    const end = this.now + span;
+    for (;;) {
+      const next = this.#takeNext(end);
+      if (next === undefined) break;
+      this.now = instant(Math.max(this.now, next.at));
+      next.run();
+    }
+    this.now = instant(end);
+  }
+
+  holders(): SimNode[] {
+    return this.nodes.filter((node) => node.holds && !node.dead);
+  }
+
+  #takeNext(end: number): Event | undefined {
+    let best = -1;
+    for (const [i, event] of this.#events.entries()) {
+      const rival = this.#events[best];
+      if (
+        rival === undefined ||
+        event.at < rival.at ||
+        (event.at === rival.at && event.order < rival.order)
+      ) {
+        best = i;
+      }
+    }
+    const found = this.#events[best];
+    if (found === undefined || found.at > end) return undefined;
+    this.#events.splice(best, 1);
+    return found;
+  }
+
+  #arm(node: SimNode, timer: TimerName, at: Instant): void {
+    const key = `${node.index}/${timer}`;
+    const token = this.#order;
+    this.#timers.set(key, token);
+    this.at(at, () => {
+      if (this.#timers.get(key) !== token) return;
+      this.#timers.delete(key);
+      this.input(node, { type: 'timer', timer });
+    });
+  }
+
+  #send(node: SimNode, priority: number): void {
+    node.sent.push(this.now);
+    const envelope: Envelope = { family: 4, source: node.source, destination: VRRP_GROUP_4, hopLimit: 255 };
+    const message = encodeAdvertisement(
+      {
+        version: 3,
+        family: 4,
+        vrid: VRID,
+        priority,
+        addresses: [VIP],
+        interval: node.router.settings.advertiseInterval,
+        authentication: { type: 'none' },
+      },
+      { ...envelope, checksumStyle: 'rfc5798' },
+    );
+    for (const other of this.nodes) if (other !== node) this.#carry(node, other, message, envelope);
+  }
+
+  #carry(from: SimNode, to: SimNode, message: Uint8Array, envelope: Envelope): void {
+    if (from.side !== to.side || this.#random() < this.quality.loss) return;
+    const copies = this.#random() < this.quality.duplication ? 2 : 1;
+    for (let i = 0; i < copies; i++) {
+      const at = instant(this.now + 1 + Math.floor(this.#random() * this.quality.delay));
+      this.at(at, () => this.#receive(to, message, envelope));
+    }
+  }
+
+  #receive(node: SimNode, message: Uint8Array, envelope: Envelope): void {
+    if (node.dead) return;
+    const decoded = decodeAdvertisement(message, envelope);
+    const expected = {
+      version: 3,
+      vrid: VRID,
+      ownSources: [node.source],
+      peers: null,
+      authPass: null,
+    } as const;
+    if (decoded.kind !== 'ok' || refusal(decoded.advertisement, envelope, expected) !== null) {
+      node.discarded++;
+      return;
+    }
+    const { priority, interval } = decoded.advertisement;
+    this.input(node, { type: 'advertisement', source: envelope.source, priority, interval });
+  }
+}
+
+/** A small seeded generator (mulberry32, public domain), so that a failing run can be run again. */
+export function mulberry32(seed: number): () => number {
+  let state = seed >>> 0;
+  return () => {
+    state = (state + 0x6d2b79f5) >>> 0;
+    let t = state;
+    t = Math.imul(t ^ (t >>> 15), t | 1);
+    t ^= t + Math.imul(t ^ (t >>> 7), t | 61);
+    return ((t ^ (t >>> 14)) >>> 0) / 4_294_967_296;
+  };
+}
