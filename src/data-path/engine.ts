@@ -167,7 +167,8 @@ export class Engine {
     this.#due = after(clock.now(), TICK);
     this.#timer = clock.timerAt(this.#due, () => {
       this.#turn(clock.now());
-      this.#arm();
+      // the turn may have ended the last client of a stopping worker
+      if (this.#timer !== null) this.#arm();
     });
   }
 

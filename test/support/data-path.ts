@@ -111,6 +111,7 @@ export class DataPathRig {
   readonly #reader: CounterReader;
   readonly #slots = new Map<string, { slot: number; backends: string[] }>();
   #version = 1;
+  #leftAtExit: readonly number[] = [];
 
   private constructor(limits: ProcessLimits) {
     const counters = createCounters({ workers: 1, services: 8, backends: 32 });
@@ -122,7 +123,15 @@ export class DataPathRig {
       clock: systemClock,
       emit: (event) => this.events.push(event),
       onTraffic: (service, id, outcome) => this.traffic.push({ service, backend: id, outcome }),
-      spawn: inProcess,
+      spawn: (data, listener) =>
+        inProcess(data, {
+          ...listener,
+          onExit: (error) => {
+            // before the supervisor gives back what a dead worker held, which would hide a leak
+            this.#leftAtExit = this.#gauges(0);
+            listener.onExit(error);
+          },
+        }),
     });
   }
 
@@ -172,12 +181,20 @@ export class DataPathRig {
   /** Stops at once and proves that nothing is left in any gauge. */
   async stop(drain: Duration = millis(0)): Promise<void> {
     await this.dataPath.stop(drain);
-    await this.quiet(0);
+    const left = this.#leftAtExit;
+    if (left.some((value) => value !== 0)) throw new Error(`gauges left at the end: ${left.join(' ')}`);
   }
 
   /** Every gauge is back at zero, but for the descriptors of listeners. */
   async quiet(listeners: number): Promise<void> {
-    const gauges = (): number[] => [
+    const gauges = (): number[] => this.#gauges(listeners);
+    await eventually('every gauge is at zero', () => gauges().every((value) => value === 0)).catch(() => {
+      throw new Error(`gauges are not at zero: ${gauges().join(' ')}`);
+    });
+  }
+
+  #gauges(listeners: number): number[] {
+    return [
       this.process().connections,
       this.process().fdsInUse - listeners,
       ...[...this.#slots.keys()].flatMap((name) => [
@@ -186,9 +203,6 @@ export class DataPathRig {
         ...(this.#slots.get(name)?.backends ?? []).map((id) => this.backend(id, name).connections),
       ]),
     ];
-    await eventually('every gauge is at zero', () => gauges().every((value) => value === 0)).catch(() => {
-      throw new Error(`gauges are not at zero: ${gauges().join(' ')}`);
-    });
   }
 
   #backendSlot(name: string, id: string): number {

@@ -121,16 +121,17 @@ export class TcpRelay extends Timed {
     this.#close(null, true);
   }
 
-  /** Ends an established relay with RST to both sides. */
+  /** Ends an established relay with RST to both sides, also one that is still being flushed. */
   cut(reason: CloseReason): void {
-    this.#close(reason, true);
+    if (this.#phase === 'closing') this.#abandon(reason);
+    else this.#close(reason, true);
   }
 
   override expire(): void {
     if (this.#phase === 'connecting') this.#attemptFailed(CONNECT_TIMEOUT);
     else if (this.#phase === 'open') this.#timedOut();
     else if (this.#phase === 'held') this.#owner.relayHeld(this);
-    else this.#abandon();
+    else this.#abandon('fin-timeout');
   }
 
   #timedOut(): void {
@@ -141,8 +142,8 @@ export class TcpRelay extends Timed {
   }
 
   /** A peer does not take the rest of what was to be flushed before the close. */
-  #abandon(): void {
-    this.#reason = 'fin-timeout';
+  #abandon(reason: CloseReason): void {
+    if (this.#reason !== null) this.#reason = reason;
     resetNow(this.client);
     if (this.#backend !== null) resetNow(this.#backend);
   }

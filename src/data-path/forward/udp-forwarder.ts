@@ -98,6 +98,7 @@ export class UdpForwarder implements Service, UdpSessionOwner {
     if (first.admitted) return first;
     const oldest = this.#sessions.leastRecent;
     if (oldest === null || !EVICTING.has(first.reason)) return first.reason;
+    if (!this.#guard.lacksOnlyRoom(client.source, now)) return first.reason;
     this.#end(oldest, 'evicted');
     const second = this.#guard.admit(client.source, now);
     return second.admitted ? second : second.reason;
@@ -108,7 +109,7 @@ export class UdpForwarder implements Service, UdpSessionOwner {
     return null;
   }
 
-  #open(key: string, client: UdpClient, ticket: Ticket, member: PoolMember): UdpSession {
+  #open(key: string, client: UdpClient, ticket: Ticket, member: PoolMember): UdpSession | null {
     const { counters, wheel } = this.#context;
     const session = new UdpSession({ key, client, ticket, member, checked: this.#version, owner: this });
     this.#sessions.add(session);
@@ -116,7 +117,8 @@ export class UdpForwarder implements Service, UdpSessionOwner {
     counters.connectStarted(member.slot);
     wheel.schedule(session, this.#deadline());
     session.open();
-    return session;
+    // without a descriptor left, the socket fails before it returns and has ended the session already
+    return this.#sessions.find(key) === session ? session : null;
   }
 
   /** Makes sure that a known session has a backend that wants it. False: there is none, and no session any more. */
@@ -124,7 +126,8 @@ export class UdpForwarder implements Service, UdpSessionOwner {
     if (session.checked === this.#version && !session.unreachable) return true;
     const present = this.#picker.member(session.member.id);
     session.checked = this.#version;
-    if (present !== undefined && present.disposition !== 'leave' && !session.unreachable) {
+    const stays = present !== undefined && present.disposition !== 'leave' && isSame(present, session.member);
+    if (stays && !session.unreachable) {
       session.member = present;
       return true;
     }
@@ -149,7 +152,7 @@ export class UdpForwarder implements Service, UdpSessionOwner {
     }
     this.#context.counters.connectStarted(member.slot);
     session.move(member);
-    return true;
+    return this.#sessions.find(session.key) === session;
   }
 
   // from the backend
@@ -290,6 +293,11 @@ export class UdpForwarder implements Service, UdpSessionOwner {
     this.#guard.close();
     ended();
   }
+}
+
+/** A backend that was removed and came back under its name may have another row or address. */
+function isSame(a: PoolMember, b: PoolMember): boolean {
+  return a.slot === b.slot && formatEndpoint(a.endpoint) === formatEndpoint(b.endpoint);
 }
 
 function clientKey(
