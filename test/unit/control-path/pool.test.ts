@@ -178,6 +178,22 @@ describe('nobody eligible', () => {
     expect(bench.stands).toBe('a:eligible b:leave c:leave d:leave');
   });
 
+  it('says whether clients are refused, also when a policy finds nobody', () => {
+    const bench = new Bench(serviceSpec({ noneEligible: 'fail-open', backends: [backendSpec('a')] }));
+    const change = bench.pool.setAdmin('a', 'maintenance', false, bench.now);
+    expect(change.events.at(-1)).toMatchObject({
+      level: 'error',
+      name: 'service.none-eligible',
+      fields: { policy: 'fail-open', refusing: true },
+    });
+    expect(bench.pool.tick(bench.now).events).toEqual([]);
+    const open = new Bench(checked({ noneEligible: 'fail-open', backends: [backendSpec('a')] }));
+    expect(open.pool.probeResult('a', probeBad, open.now).events.at(-1)).toMatchObject({
+      level: 'warn',
+      fields: { refusing: false },
+    });
+  });
+
   it('takes backups regardless of health when the policy says so', () => {
     const bench = new Bench(checked({ noneEligible: 'backup', backends: withBackup }))
       .probe('a', '-')
