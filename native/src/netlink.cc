@@ -283,6 +283,7 @@ std::string Describe(const Napi::Object& lease) {
 Napi::Value PutAddress(const Napi::CallbackInfo& info) {
   Napi::Object lease = ObjectArgument(info, 0, "lease");
   auto lifetime = static_cast<uint32_t>(IntegerProperty(lease, "lifetime", 1, 0xffffffff));
+  auto preferred = static_cast<uint32_t>(IntegerProperty(lease, "preferred", 0, lifetime));
   Request request = AddressRequest(lease, RTM_NEWADDR);
   request.header.nlmsg_flags = NLM_F_CREATE | NLM_F_REPLACE;
   // Duplicate address detection would keep the address unusable for a second, and the old Active may still
@@ -290,7 +291,7 @@ Napi::Value PutAddress(const Napi::CallbackInfo& info) {
   if (request.address.ifa_family == AF_INET6) request.address.ifa_flags = IFA_F_NODAD;
   ifa_cacheinfo cache{};
   cache.ifa_valid = lifetime;
-  cache.ifa_prefered = lifetime;
+  cache.ifa_prefered = preferred;
   AddAttribute(request, IFA_CACHEINFO, &cache, sizeof cache);
   int error = Acknowledged(info.Env(), request, "RTM_NEWADDR");
   if (error != 0) ThrowErrno(info.Env(), error, "RTM_NEWADDR", Describe(lease));

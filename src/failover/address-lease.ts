@@ -150,7 +150,11 @@ export class AddressLease {
   #put(ifindex: number, prefix: IpPrefix, event: LeaseEvent | null): void {
     const { native, isPermanent, emit, fields } = this.#options;
     if (!isPermanent(ifindex, prefix.address)) {
-      native.putAddress({ ...request(ifindex, prefix), lifetime: Math.ceil(toSeconds(this.#lifetime)) });
+      const lifetime = Math.ceil(toSeconds(this.#lifetime));
+      // An IPv6 host would take its newest address as the source of connections of its own, to backends for
+      // one, and they would break when the address moves: deprecated ones are only used by who binds them.
+      const preferred = prefix.address.family === 6 ? 0 : lifetime;
+      native.putAddress({ ...request(ifindex, prefix), lifetime, preferred });
     }
     this.#held.add(prefix.text);
     if (event === null) return;

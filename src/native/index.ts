@@ -65,8 +65,10 @@ export interface LeaseOptions {
   /** 4 or 16 bytes. */
   readonly address: Uint8Array;
   readonly prefixLength: number;
-  /** valid_lft and preferred_lft in whole seconds; 0xffffffff is forever. */
+  /** valid_lft in whole seconds; 0xffffffff is forever. */
   readonly lifetime: number;
+  /** preferred_lft, at most `lifetime`; 0 is deprecated: never chosen as the source of a new connection. */
+  readonly preferred: number;
 }
 
 export type NetlinkEvent =
@@ -109,7 +111,7 @@ export interface Native {
   /** Adds the address or refreshes its lifetimes (RTM_NEWADDR with NLM_F_REPLACE, IFA_F_NODAD, noprefixroute off). */
   putAddress(lease: LeaseOptions): void;
   /** Removes it; returns false when it was not there. */
-  removeAddress(lease: Omit<LeaseOptions, 'lifetime'>): boolean;
+  removeAddress(lease: Pick<LeaseOptions, 'ifindex' | 'address' | 'prefixLength'>): boolean;
   listAddresses(): AddressInfo[];
   listLinks(): LinkInfo[];
   /** Link and address changes (RTMGRP_LINK, RTMGRP_IPV4_IFADDR, RTMGRP_IPV6_IFADDR). */

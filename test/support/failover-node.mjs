@@ -1,0 +1,80 @@
+// Plays the supervisor for a failover agent: node failover-node.mjs <control socket> <file with the groups>.
+// Events go to stdout, one JSON line each. Every line on the control socket is a request
+// { do: 'status' | 'command' | 'restart' | 'fitness' | 'configure' | 'stop', ... }, answered by one line.
+import { readFileSync } from 'node:fs';
+import { createServer } from 'node:net';
+import { createInterface } from 'node:readline';
+import { AgentHandle } from '../../dist/failover/agent-handle.js';
+import { millis } from '../../dist/lib/duration.js';
+import { parseIp, parsePrefix } from '../../dist/lib/ip.js';
+
+const [socketPath, specPath] = process.argv.slice(2);
+
+function readSpec(text) {
+  const { groups, realtimePriority = 0 } = JSON.parse(text);
+  return { realtimePriority, groups: groups.map(readGroup) };
+}
+
+function readGroup({ addresses, advertiseMillis, leaseSeconds, unicast, ...given }) {
+  return {
+    name: 'vip',
+    interface: 'eth0',
+    vrid: 51,
+    version: 3,
+    priority: 100,
+    preempt: true,
+    preemptDelay: millis(0),
+    checksum: 'rfc5798',
+    authPass: null,
+    announce: { repeat: 3, interval: millis(100), refresh: millis(0) },
+    ...given,
+    addresses: addresses.map((text) => parsePrefix(text)),
+    advertiseInterval: millis(advertiseMillis ?? 100),
+    lease: millis((leaseSeconds ?? 2) * 1000),
+    unicast: unicast
+      ? { source: unicast.source ? parseIp(unicast.source) : null, peers: unicast.peers.map(parseIp) }
+      : null,
+  };
+}
+
+const handle = new AgentHandle(readSpec(readFileSync(specPath, 'utf8')), {
+  emit: (event) => process.stdout.write(`${JSON.stringify({ at: Date.now(), ...event })}\n`),
+});
+
+async function answer(request) {
+  switch (request.do) {
+    case 'status':
+      return handle.status();
+    case 'command':
+      return handle.command(request.command, request.group ?? null);
+    case 'restart':
+      await handle.restart();
+      return { ok: true };
+    case 'fitness':
+      handle.setFitness(request.fit, request.reason ?? null);
+      return { ok: true };
+    case 'configure':
+      handle.configure(readSpec(JSON.stringify(request.spec)));
+      return { ok: true };
+    case 'stop':
+      await handle.stop();
+      setImmediate(() => process.exit(0));
+      return { ok: true };
+    default:
+      throw new Error(`unknown request ${request.do}`);
+  }
+}
+
+const server = createServer((connection) => {
+  connection.on('error', () => undefined);
+  createInterface(connection).on('line', async (line) => {
+    let reply;
+    try {
+      reply = await answer(JSON.parse(line));
+    } catch (error) {
+      reply = { error: error.message };
+    }
+    connection.write(`${JSON.stringify(reply)}\n`);
+  });
+});
+server.listen(socketPath, () => handle.start());
