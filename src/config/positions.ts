@@ -44,11 +44,6 @@ export class Positions {
     return { line: 1, column: 1 };
   }
 
-  /** Is this key written in the file? */
-  has(path: KeyPath): boolean {
-    return this.#marks.has(serialise(path));
-  }
-
   #index(nodes: readonly TomlNode[]): void {
     // an array of tables is addressed by its last element, as TOML's headers do
     const lastIndex = new Map<string, number>();

@@ -95,14 +95,14 @@ function variantsWith(path: KeyPath, key: string): string[] {
     .map((variant) => String(variant.properties?.type?.const));
 }
 
-/** A table above or below the given one that knows the key. */
+/** A table that knows the key: above or below the given one if possible, otherwise any. */
 function ownerOf(path: KeyPath, key: string): string | undefined {
   const names = path.filter((part) => typeof part === 'string').join('.');
   const owners = allKeys()
     .filter((known) => known.endsWith(`.${key}`) || known === key)
     .map((known) => known.slice(0, -key.length - 1));
   const related = owners.filter((owner) => owner.startsWith(names) || names.startsWith(owner));
-  const owner = related[0];
+  const owner = related[0] ?? owners[0];
   if (owner === undefined) return undefined;
   if (owner === '') return `"${key}" stands at the top of the file, before the first [table]`;
   return `"${key}" belongs in ${/^(?:service|service\.backend|failover\.group)$/.test(owner) ? `[[${owner}]]` : `[${owner}]`}`;

@@ -113,7 +113,10 @@ export function duration(min: Duration, max: Duration) {
     const bare = typeof raw === 'number' || (typeof raw === 'string' && /^-?[\d._]+$/.test(raw.trim()));
     if (bare) {
       const suggestion = Number(raw) > 0 ? `, such as "${raw}s" or "${raw}ms"` : '';
-      return wrong(`${describe(raw)} has no unit`, `write text with a unit (${UNITS})${suggestion}`);
+      return wrong(
+        `${typeof raw === 'string' ? quote(raw) : describe(raw)} has no unit`,
+        `write text with a unit (${UNITS})${suggestion}`,
+      );
     }
     if (typeof raw !== 'string') return wrong(`must be text, not ${describe(raw)}`, `write ${expected}`);
     if (/^\s*-/.test(raw)) return wrong(`${quote(raw)} is negative`, `write ${range}`);

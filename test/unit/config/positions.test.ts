@@ -61,7 +61,6 @@ test('lists of tables inside lists of tables, and tables inside those', () => {
   expect(places(text, ['service', 1, 'backend', 1, 'tags', 'x'])[1]).toBe('1');
   const { positions } = parse(text);
   expect(positions.locate(['service', 1, 'backend', 1], 'key')).toEqual({ line: 11, column: 1 });
-  expect(positions.has(['service', 0, 'health'])).toBe(false);
 });
 
 test('inline tables and lists over several lines, with comments', () => {
