@@ -1,5 +1,5 @@
 import { type DestinationStream, destination, type Logger as Pino, pino } from 'pino';
-import { PinoPretty } from 'pino-pretty';
+import { prettyFactory } from 'pino-pretty';
 import type { LogLevel } from '../model/config.ts';
 import type { EventFields, TandemEvent } from '../model/event.ts';
 
@@ -88,23 +88,25 @@ interface Output {
 
 function openDestination(options: LoggerOptions): Output {
   const format = options.format ?? (process.stdout.isTTY ? 'pretty' : 'json');
-  if (format === 'pretty') {
-    const { NO_COLOR } = process.env;
-    const stream = PinoPretty({
-      sync: true,
-      colorize: options.destination === undefined && process.stdout.isTTY && !NO_COLOR,
-      translateTime: 'SYS:HH:MM:ss.l',
-      ignore: 'node,seq,event',
-      messageFormat: '{event}: {msg}',
-      ...(options.destination === undefined ? {} : { destination: options.destination }),
-    });
-    return { stream, flush: () => undefined };
-  }
+  if (format === 'pretty') return prettyOutput(options.destination);
   if (options.destination !== undefined) return { stream: options.destination, flush: () => undefined };
   const stream = destination({ fd: 1, sync: false, maxLength: MAX_BUFFERED });
   // The reader of the log has gone (EPIPE): there is nobody left to tell, and forwarding goes on.
   stream.on('error', () => undefined);
   return { stream, flush: () => flushQuietly(stream) };
+}
+
+/** In this process and without a stream between, so that a crash cannot swallow the last lines. */
+function prettyOutput(given: DestinationStream | undefined): Output {
+  const { NO_COLOR } = process.env;
+  const pretty = prettyFactory({
+    colorize: given === undefined && process.stdout.isTTY && !NO_COLOR,
+    translateTime: 'SYS:HH:MM:ss.l',
+    ignore: 'node,seq,event',
+    messageFormat: '{event}: {msg}',
+  });
+  const out = given ?? process.stdout;
+  return { stream: { write: (line) => void out.write(pretty(line)) }, flush: () => undefined };
 }
 
 function flushQuietly(stream: ReturnType<typeof destination>): void {

@@ -113,13 +113,16 @@ export class Metrics {
       if (type === 'gauge') this.#gauges.set(name, new Gauge(configuration));
       else this.#counters.set(name, new Counter(configuration));
     }
+    this.reset();
   }
 
   /** Forgets every value, so that what no longer exists is no longer shown. */
   reset(): void {
     this.#registry.resetMetrics();
-    // resetMetrics leaves a metric without labels at 0: one that is not set must be absent instead.
-    for (const metric of [...this.#gauges.values(), ...this.#counters.values()]) metric.remove();
+    // prom-client then shows a metric without labels as 0: one that is not set must be absent instead.
+    for (const [name, metric] of [...this.#gauges, ...this.#counters]) {
+      if (METRICS[name].labels.length === 0) metric.remove();
+    }
   }
 
   /** Sets a gauge, or a counter to the total that was read. Once a scrape for each set of labels. */

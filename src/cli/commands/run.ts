@@ -3,11 +3,6 @@ import type { LogFormat } from '../../observability/logger.ts';
 import { DEFAULT_CONFIG, type Session } from '../session.ts';
 import type { Host } from './host.ts';
 
-interface DaemonModule {
-  runDaemon(options: { configPath: string; logFormat?: LogFormat }): Promise<number>;
-}
-const DAEMON: string = new URL('../../daemon.js', import.meta.url).href;
-
 export function addRun(program: Command, host: Host): void {
   program
     .command('run')
@@ -26,7 +21,7 @@ export function addRun(program: Command, host: Host): void {
 /** Ends when the daemon has stopped, with its exit status. */
 async function run(session: Session, logFormat: LogFormat | undefined): Promise<number> {
   // Loaded only here: no other command needs the daemon's insides.
-  const { runDaemon } = (await import(DAEMON)) as DaemonModule;
+  const { runDaemon } = await import('../../daemon.ts');
   return runDaemon({
     configPath: session.configOption ?? DEFAULT_CONFIG,
     ...(logFormat === undefined ? {} : { logFormat }),

@@ -1,0 +1,176 @@
+import type { AdminBackend, BackendStatus, Status } from '../../src/admin/contract.ts';
+import { TandemError } from '../../src/lib/errors.ts';
+
+/** A backend as `status` shows it, with what a test cares about. */
+export function backendStatusOf(id: string, changes: Partial<BackendStatus> = {}): BackendStatus {
+  return {
+    id,
+    address: id,
+    health: 'up',
+    admin: 'ready',
+    eligible: true,
+    ejected: false,
+    backup: false,
+    weight: 10,
+    effectiveWeight: 10,
+    connections: 0,
+    maxConnections: null,
+    connects: 0,
+    connectErrors: 0,
+    bytesIn: 0,
+    bytesOut: 0,
+    lastCheck: null,
+    stateAgeMillis: 1_000,
+    ...changes,
+  };
+}
+
+/** A node with one TCP service of two backends, a limit and one Active virtual router. */
+export function statusOf(changes: Partial<Status> = {}): Status {
+  return {
+    node: 'lb-a',
+    version: '0.0.0',
+    pid: process.pid,
+    uptimeSeconds: 192,
+    configPath: '/etc/tandem/tandem.toml',
+    configLoadedAt: 1_000_000,
+    services: [
+      {
+        name: 'web',
+        protocol: 'tcp',
+        listen: ['10.0.0.100:80', '[2001:db8::100]:80'],
+        schedule: 'least-connections',
+        connections: 7,
+        maxConnections: 20_000,
+        queued: 0,
+        accepted: 12_345,
+        bytesIn: 5_000,
+        bytesOut: 5_000_000,
+        refused: { 'source-rate': 3 },
+        backends: [
+          backendStatusOf('10.0.1.11:8080', { connections: 4, maxConnections: 500 }),
+          backendStatusOf('10.0.1.12:8080', { connections: 3 }),
+        ],
+      },
+    ],
+    limits: [{ name: 'service-connections', subject: 'web', used: 7, max: 20_000 }],
+    failover: {
+      agent: 'running',
+      agentPid: 4_242,
+      realtime: true,
+      fit: true,
+      unfitReason: null,
+      ageMillis: 40,
+      routers: [
+        {
+          group: 'main',
+          family: 4,
+          vrid: 51,
+          interface: 'eth0',
+          state: 'Active',
+          reason: 'active-down-expired',
+          since: 900_000,
+          priority: 200,
+          effectivePriority: 200,
+          addresses: ['10.0.0.100/24'],
+          holdsAddresses: true,
+          explanation: 'Active: highest priority heard',
+          peer: {
+            address: '10.0.0.2',
+            priority: 100,
+            intervalMillis: 100,
+            checksum: 'rfc5798',
+            ageMillis: 31,
+          },
+          advertisementsSent: 1_000,
+          advertisementsReceived: 12,
+          discarded: { checksum: 2 },
+          transitions: 2,
+        },
+      ],
+    },
+    ...changes,
+  };
+}
+
+/** An AdminBackend in memory: it does what it is told and remembers the calls. */
+export class FakeAdmin implements AdminBackend {
+  current: Status;
+  readonly calls: unknown[] = [];
+  health: { healthy: boolean; reasons: string[] } = { healthy: true, reasons: [] };
+  /** Thrown by the next command, once. */
+  failure: unknown;
+  /** Connections that leave a draining backend with each status that is asked for. */
+  leavePerStatus = 0;
+
+  constructor(status = statusOf()) {
+    this.current = status;
+  }
+
+  status(): Status {
+    if (this.leavePerStatus > 0) this.#leave();
+    return this.current;
+  }
+
+  setState(...call: Parameters<AdminBackend['setState']>): BackendStatus {
+    const [service, backend, { state }] = this.#take('setState', call);
+    return this.#change(service, backend, { admin: state, eligible: state === 'ready' });
+  }
+
+  setWeight(...call: Parameters<AdminBackend['setWeight']>): BackendStatus {
+    const [service, backend, { weight }] = this.#take('setWeight', call);
+    return this.#change(service, backend, { weight: weight ?? 10, effectiveWeight: weight ?? 10 });
+  }
+
+  async reload(): ReturnType<AdminBackend['reload']> {
+    this.#take('reload', []);
+    return { changes: ['service web: weight of 10.0.1.11:8080 is 5'] };
+  }
+
+  async failoverCommand(
+    ...call: Parameters<AdminBackend['failoverCommand']>
+  ): ReturnType<AdminBackend['failoverCommand']> {
+    const [{ command, group }] = this.#take('failoverCommand', call);
+    if (group !== undefined && group !== 'main') return { ok: false, message: `no group ${group}` };
+    return { ok: true, message: `${command} done` };
+  }
+
+  async restartAgent(): ReturnType<AdminBackend['restartAgent']> {
+    this.#take('restartAgent', []);
+    return { ok: true, message: 'agent restarted' };
+  }
+
+  async metrics(): Promise<string> {
+    return '# HELP x x\n# TYPE x gauge\nx 1\n';
+  }
+
+  healthy(): { healthy: boolean; reasons: string[] } {
+    return this.health;
+  }
+
+  #take<T>(name: string, call: T): T {
+    this.calls.push([name, call]);
+    const { failure } = this;
+    this.failure = undefined;
+    if (failure !== undefined) throw failure;
+    return call;
+  }
+
+  #change(service: string, id: string, changes: Partial<BackendStatus>): BackendStatus {
+    const known = this.current.services.find(({ name }) => name === service)?.backends ?? [];
+    const backend = known.find((candidate) => candidate.id === id);
+    if (backend === undefined) {
+      throw new TandemError('unknown-backend', `no backend ${service}/${id}`, {
+        hint: 'see tandem backends',
+      });
+    }
+    return Object.assign(backend, changes);
+  }
+
+  #leave(): void {
+    for (const backend of this.current.services.flatMap(({ backends }) => backends)) {
+      if (backend.admin === 'ready') continue;
+      backend.connections = Math.max(0, backend.connections - this.leavePerStatus);
+    }
+  }
+}
