@@ -26,6 +26,7 @@ const simple = (name: string, protocol: string, port: number, health: string, ba
 [[service]]
 name = "${name}"
 protocol = "${protocol}"
+schedule = "round-robin"
 listen = ["${VIP4}:${port}", "[${VIP6}]:${port}"]
 ${health === '' ? '' : `[service.health]\ninterval = "300ms"\n${health}`}
 ${backends.map((address) => `[[service.backend]]\naddress = "${address}"`).join('\n')}
