@@ -13,7 +13,7 @@ import {
   type Standing,
   type Tier,
 } from './eligibility.ts';
-import { initialTracker, type NextInterval, observe } from './health/tracker.ts';
+import { initialTracker, type NextInterval, observe, release } from './health/tracker.ts';
 import {
   type BackendView,
   healthOf,
@@ -134,7 +134,7 @@ export class Pool {
   }
 
   /**
-   * Sets the operator's word on a backend. "ready" also forgets what passive ejection holds against it.
+   * Sets the operator's word on a backend. "ready" also forgets what ejection and flap damping hold against it.
    * @throws TandemError "unknown-backend"
    */
   setAdmin(id: string, admin: AdminState, persist: boolean, now: Instant): PoolChange {
@@ -146,6 +146,7 @@ export class Pool {
     if (admin === 'ready') {
       if (isEjected(backend)) events.push(say.backendReturned(this.#spec.name, id, 'operator'));
       backend.passive = UNTROUBLED;
+      if (backend.tracker !== null) backend.tracker = release(backend.tracker);
     }
     return { ...this.#publish(now, events), lost };
   }

@@ -34,6 +34,11 @@ export interface TrackerState {
 /** The next probe comes after `interval` or, while the verdict is in doubt, after `fastInterval`. */
 export type NextInterval = 'normal' | 'fast';
 
+/** Forgets the falls: for a backend that the operator vouches for. */
+export function release(state: TrackerState): TrackerState {
+  return { ...state, falls: [], heldUntil: null };
+}
+
 export interface TrackerStep {
   readonly state: TrackerState;
   /** The verdict that this result brought about. */

@@ -269,6 +269,19 @@ describe('the operator', () => {
   });
 });
 
+describe('flapping', () => {
+  it('holds a backend down, says so, and lets it up when the operator vouches for it', () => {
+    const bench = new Bench(checked()).probe('a', '+').probe('b', '+');
+    for (let i = 0; i < 4; i++) bench.probe('a', '++---');
+    bench.probe('a', '++++');
+    expect(bench.stands).toBe('a:leave b:eligible c:keep');
+    expect(bench.pool.view(bench.now)[0]?.lastCheck).toBe(
+      'connected in 1ms; flapping, held down for 20s more',
+    );
+    expect(bench.admin('a', 'ready').probe('a', '+').stands).toBe('a:eligible b:eligible c:keep');
+  });
+});
+
 describe('reload', () => {
   it('keeps what is known of backends that stay, and checks new or moved ones first', () => {
     const bench = new Bench(checked()).probe('a', '+').probe('b', '+').probe('c', '-');

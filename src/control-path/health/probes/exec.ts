@@ -1,4 +1,4 @@
-import { type ChildProcess, type ChildProcessByStdio, spawn } from 'node:child_process';
+import { type ChildProcess, spawn } from 'node:child_process';
 import type { Readable } from 'node:stream';
 import { errnoOf } from '../../../lib/errors.ts';
 import { type Endpoint, formatEndpoint } from '../../../lib/ip.ts';
@@ -22,24 +22,19 @@ export const probeExec: Probe<Extract<ProbeSpec, { type: 'exec' }>> = (spec, tar
   new Promise((resolve) => {
     const [program, ...args] = spec.command;
     if (signal.aborted) return resolve(failed('timeout', 'not started'));
-    const child = spawn(program, args, {
-      detached: true,
-      shell: false,
-      stdio: ['ignore', 'pipe', 'pipe'],
-      env: environmentFor(target),
-    });
-    const output = new FirstLine(child);
+    const child = start(program, args, target);
+    const output = new FirstLine([child.stdout, child.stderr]);
     const kill = (): void => killGroup(child);
     signal.addEventListener('abort', kill, { once: true });
     let grace: NodeJS.Timeout | undefined;
     const finish = (outcome: ProbeOutcome): void => {
       clearTimeout(grace);
       signal.removeEventListener('abort', kill);
-      child.stdout.destroy();
-      child.stderr.destroy();
+      child.stdout?.destroy();
+      child.stderr?.destroy();
       resolve(outcome);
     };
-    child.once('error', (error) => finish(failedToStart(error, program)));
+    child.on('error', (error) => finish(failedToStart(error, program)));
     child.once('exit', (status, killedBy) => {
       kill();
       const judge = (): void => finish(judgeExit(status, killedBy, output.text));
@@ -47,6 +42,16 @@ export const probeExec: Probe<Extract<ProbeSpec, { type: 'exec' }>> = (spec, tar
       grace = setTimeout(judge, OUTPUT_GRACE_MS);
     });
   });
+
+/** With no descriptor left there is a child without pid and streams, which tells so by an 'error' event. */
+function start(program: string, args: readonly string[], target: Endpoint): ChildProcess {
+  return spawn(program, args, {
+    detached: true,
+    shell: false,
+    stdio: ['ignore', 'pipe', 'pipe'],
+    env: environmentFor(target),
+  });
+}
 
 function environmentFor(target: Endpoint): NodeJS.ProcessEnv {
   const env: NodeJS.ProcessEnv = {
@@ -89,9 +94,9 @@ function killGroup(child: ChildProcess): void {
 class FirstLine {
   readonly #kept = ['', ''];
 
-  constructor(child: ChildProcessByStdio<null, Readable, Readable>) {
-    [child.stdout, child.stderr].forEach((stream, i) => {
-      stream.setEncoding('utf8').on('data', (text: string) => {
+  constructor(streams: readonly (Readable | null | undefined)[]) {
+    streams.forEach((stream, i) => {
+      stream?.setEncoding('utf8').on('data', (text: string) => {
         const kept = this.#kept[i] ?? '';
         if (kept.length < OUTPUT_KEPT) this.#kept[i] = (kept + text).slice(0, OUTPUT_KEPT);
       });

@@ -9,7 +9,7 @@ import { failed, failedBy, type Probe, passed } from '../probe.ts';
 export const probeTcp: Probe<{ readonly type: 'tcp' }> = (_spec, target, signal) =>
   new Promise((resolve) => {
     const socket = connect({ host: target.address.text, port: target.port, signal });
-    socket.once('error', (error) => resolve(failedBy(error, 'protocol')));
+    socket.on('error', (error) => resolve(failedBy(error, 'protocol')));
     socket.once('close', () => resolve(failed('reset', 'closed before it was established')));
     socket.once('connect', () => {
       // Nobody listens, but the kernel chose the very port as our own: a socket connected to itself.
