@@ -92,7 +92,9 @@ export function reportError(error: unknown, io: Io, options: GlobalOptions): voi
     write(JSON.stringify({ error: { code, message: messageOf(error), ...hint } }));
   } else {
     const style = styleOf(wantsColor(io.stderr, io.env, options));
-    write(`${style.red('tandem:')} ${messageOf(error)}`);
+    // A configuration's problems each begin with their own place.
+    const placed = known && error.code === 'config-invalid';
+    write(placed ? messageOf(error) : `${style.red('tandem:')} ${messageOf(error)}`);
     if (known && error.hint !== undefined) write(`${style.dim('hint:')} ${error.hint}`);
     if (!known) write(`${style.dim('hint:')} this is a fault in tandem; TANDEM_DEBUG=1 shows where`);
   }

@@ -26,7 +26,9 @@ const STATE_COMMANDS = [
 export function addBackends(program: Command, host: Host): void {
   const backends = program
     .command('backends')
-    .description('list the backends, or change one (a change lasts until the daemon ends, or --persist)')
+    .description(
+      'list the backends, or change one (a change lasts until the next reload, with --persist until the daemon ends)',
+    )
     .action((_options: object, command: Command) => host.run(command, list));
   for (const { name, state, about } of STATE_COMMANDS) {
     const command = changeCommand(backends, name, about).action(
@@ -55,7 +57,7 @@ function changeCommand(parent: Command, name: string, about: string): Command {
     .command(name)
     .description(about)
     .argument('<service/backend>', 'as in "tandem backends"', parseTarget)
-    .option('--persist', 'keep it over a restart of the daemon');
+    .option('--persist', 'keep it over reloads');
 }
 
 function addWait(command: Command): Command {
