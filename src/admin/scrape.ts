@@ -1,4 +1,4 @@
-import type { BackendCounters, ProcessCounters, ServiceCounters } from '../model/counters.ts';
+import type { BackendCounters, CheckCounters, ProcessCounters, ServiceCounters } from '../model/counters.ts';
 import type { EventName } from '../model/event.ts';
 import { Metrics } from '../observability/metrics.ts';
 import type { BackendStatus, LimitStatus, RouterStatus, ServiceStatus, Status } from './contract.ts';
@@ -10,6 +10,8 @@ export interface MetricsSnapshot {
   readonly process: ProcessCounters | null;
   service(name: string): ServiceCounters | undefined;
   backend(service: string, backend: string): BackendCounters | undefined;
+  /** Undefined before the first check. */
+  checks(service: string, backend: string): CheckCounters | undefined;
   readonly eventTotals: ReadonlyMap<EventName, number>;
 }
 
@@ -69,6 +71,7 @@ function setService(metrics: Metrics, status: ServiceStatus, snapshot: MetricsSn
   if (counters !== undefined) setServiceCounters(metrics, status, counters);
   for (const backend of status.backends) {
     setBackend(metrics, status.name, backend, snapshot.backend(status.name, backend.id));
+    setChecks(metrics, status.name, backend.id, snapshot.checks(status.name, backend.id));
   }
 }
 
@@ -125,6 +128,20 @@ function setBackend(
   metrics.set('tandem_backend_redispatches_total', labels, counters.redispatches);
   metrics.set('tandem_backend_bytes_in_total', labels, counters.bytesIn);
   metrics.set('tandem_backend_bytes_out_total', labels, counters.bytesOut);
+}
+
+function setChecks(
+  metrics: Metrics,
+  service: string,
+  backend: string,
+  checks: CheckCounters | undefined,
+): void {
+  if (checks === undefined) return;
+  const labels = { service, backend };
+  for (const [result, count] of checks.results) {
+    metrics.set('tandem_backend_checks_total', { ...labels, result }, count);
+  }
+  metrics.set('tandem_backend_check_duration_seconds', labels, checks.lastSeconds);
 }
 
 function setLimit(metrics: Metrics, limit: LimitStatus): void {

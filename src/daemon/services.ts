@@ -7,11 +7,11 @@ import type { DataPath } from '../data-path/data-path.ts';
 import type { LimitedService } from '../data-path/limits.ts';
 import { SlotAllocator } from '../data-path/slot-allocator.ts';
 import type { Clock } from '../lib/clock.ts';
-import type { Duration } from '../lib/duration.ts';
+import { type Duration, toSeconds } from '../lib/duration.ts';
 import { EXIT, TandemError } from '../lib/errors.ts';
-import type { BackendCounters, ServiceCounters } from '../model/counters.ts';
+import type { BackendCounters, CheckCounters, ServiceCounters } from '../model/counters.ts';
 import type { Emit } from '../model/event.ts';
-import type { TrafficOutcome } from '../model/health.ts';
+import type { ProbeResult, TrafficOutcome } from '../model/health.ts';
 import type { AdminState, BackendSpec, ServiceSpec } from '../model/service.ts';
 import { backendStatus, serviceStatus } from './status.ts';
 
@@ -30,7 +30,19 @@ export interface ServicesOptions {
 interface Running {
   readonly slot: number;
   readonly backendSlots: Map<string, number>;
+  readonly checks: Map<string, Checks>;
   readonly controller: ServiceController;
+}
+
+class Checks implements CheckCounters {
+  readonly results = new Map<string, number>();
+  lastSeconds = 0;
+
+  add(result: ProbeResult): void {
+    const word = result.ok ? 'ok' : result.reason;
+    this.results.set(word, (this.results.get(word) ?? 0) + 1);
+    this.lastSeconds = toSeconds(result.latency);
+  }
 }
 
 /**
@@ -42,6 +54,8 @@ export class Services {
   readonly #running = new Map<string, Running>();
   readonly #serviceSlots: SlotAllocator;
   readonly #backendSlots: SlotAllocator;
+  /** "service/backend" of draining backends whose end has been told. */
+  #drained: ReadonlySet<string> = new Set();
 
   constructor(options: ServicesOptions) {
     this.#options = options;
@@ -67,6 +81,7 @@ export class Services {
     const slot = take(this.#serviceSlots, 'services');
     const backendSlots = new Map<string, number>();
     this.#takeBackendSlots(backendSlots, spec.backends);
+    const checks = new Map<string, Checks>();
     const controller = new ServiceController({
       spec,
       clock,
@@ -77,20 +92,25 @@ export class Services {
       slotOf: (id) => slotOf(backendSlots, id),
       onSet: (set) => dataPath.setBackends(spec.name, set),
       onBackendDown: (backend) => dataPath.closeBackend(spec.name, backend),
+      onProbe: (backend, result) => {
+        const counters = checks.get(backend) ?? new Checks();
+        checks.set(backend, counters);
+        counters.add(result);
+      },
     });
     dataPath.openService({ slot, spec, backends: controller.set });
-    this.#running.set(spec.name, { slot, backendSlots, controller });
+    this.#running.set(spec.name, { slot, backendSlots, checks, controller });
     controller.start();
     emit(serviceEvent('service.opened', spec));
   }
 
   /**
    * Takes the configuration of a reload, also for a service that did not change: what was set at run time
-   * without `--persist` ends with a reload.
-   * @throws TandemError 'listener.failed', 'too-many'; nothing has changed then
+   * without `--persist` ends with a reload. The plan has reserved the listeners and asked `checkRoom`, so that
+   * nothing here can fail half-way.
    */
   configure(spec: ServiceSpec, changed: boolean): void {
-    const { backendSlots, controller } = this.#get(spec.name);
+    const { backendSlots, checks, controller } = this.#get(spec.name);
     const joined = spec.backends.filter((backend) => !backendSlots.has(backend.id));
     this.#takeBackendSlots(backendSlots, joined);
     controller.reconfigure(spec);
@@ -103,6 +123,7 @@ export class Services {
       // the allocator hands the row out again only after the backend's last connection has gone
       this.#backendSlots.free(backendSlot);
       backendSlots.delete(id);
+      checks.delete(id);
     }
   }
 
@@ -164,6 +185,28 @@ export class Services {
     return slot === undefined ? undefined : this.#options.counters.backend(slot);
   }
 
+  checkCounters(service: string, backend: string): CheckCounters | undefined {
+    return this.#running.get(service)?.checks.get(backend);
+  }
+
+  /** Tells once of every draining backend whose last connection has gone; to be called every so often. */
+  watchDrains(): void {
+    const drained = new Set<string>();
+    for (const [service, { controller, backendSlots }] of this.#running) {
+      for (const { id, admin } of controller.snapshot()) {
+        if (admin !== 'draining' || !this.#isIdle(slotOf(backendSlots, id))) continue;
+        const key = `${service}/${id}`;
+        drained.add(key);
+        if (!this.#drained.has(key)) this.#options.emit(drainedEvent(service, id));
+      }
+    }
+    this.#drained = drained;
+  }
+
+  #isIdle(slot: number): boolean {
+    return this.#options.counters.backendConnections(slot) === 0;
+  }
+
   /** Services that have backends to choose from, but none that takes clients. */
   withoutBackend(): string[] {
     return [...this.#running.values()]
@@ -218,6 +261,15 @@ function slotOf(slots: ReadonlyMap<string, number>, id: string): number {
   const slot = slots.get(id);
   if (slot === undefined) throw new RangeError(`backend ${id} has no row in the counters`);
   return slot;
+}
+
+function drainedEvent(service: string, backend: string): Parameters<Emit>[0] {
+  return {
+    level: 'info',
+    name: 'backend.drained',
+    message: `${service}: backend ${backend} has no connections any more`,
+    fields: { service, backend },
+  };
 }
 
 function serviceEvent(

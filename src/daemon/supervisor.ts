@@ -39,7 +39,8 @@ const MAX_SERVICES = 1_024;
 const MAX_BACKENDS = 16_384;
 /** Probes at once over all services. */
 const MAX_PROBES = 256;
-const LIMIT_CHECK = seconds(1);
+/** How often limits and draining backends are looked at. */
+const WATCH = seconds(1);
 
 export interface SupervisorOptions {
   readonly config: Config;
@@ -111,12 +112,16 @@ export class Supervisor implements AdminBackend {
       process: this.#counters.process(),
       service: (name) => this.#services.serviceCounters(name),
       backend: (service, backend) => this.#services.backendCounters(service, backend),
+      checks: (service, backend) => this.#services.checkCounters(service, backend),
       eventTotals: timeline.totals,
     }));
     this.#limitWatch = new LimitWatch(config.limits.warnAt);
     this.#periodic = [
       new Periodic(clock, millis(HEARTBEAT_MS), () => this.#judgeFitness()),
-      new Periodic(clock, LIMIT_CHECK, () => this.#watchLimits()),
+      new Periodic(clock, WATCH, () => {
+        this.#watchLimits();
+        this.#services.watchDrains();
+      }),
     ];
   }
 
@@ -316,7 +321,7 @@ export class Supervisor implements AdminBackend {
           },
         ],
         listenersFailed: [],
-        acceptErrors: 0,
+        acceptErrors: this.#timeline.totals.get('listener.failed') ?? 0,
         fdHeadroom: this.#limits.fdLimit - this.#limits.fdReserve - fdsInUse,
         servicesWithoutBackend: this.#services.withoutBackend(),
       },

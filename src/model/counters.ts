@@ -38,6 +38,14 @@ export interface BackendCounters {
   readonly connectSecondsCount: number;
 }
 
+/** What the health checks of a backend have found, since it joined. */
+export interface CheckCounters {
+  /** "ok", or the reason of a failure -> how often. */
+  readonly results: ReadonlyMap<string, number>;
+  /** How long the last one took. */
+  readonly lastSeconds: number;
+}
+
 export interface ProcessCounters {
   readonly connections: number;
   /** Descriptors that the data path counts as its own. */

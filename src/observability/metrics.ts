@@ -65,6 +65,13 @@ export const METRICS = {
   tandem_backend_connect_errors_total: counter('Connect attempts that failed.', 'service', 'backend'),
   tandem_backend_connect_seconds_sum: counter('Time spent in successful connects.', 'service', 'backend'),
   tandem_backend_connect_seconds_count: counter('Successful connects that were timed.', 'service', 'backend'),
+  tandem_backend_checks_total: counter(
+    'Health checks by result: "ok", or why it failed.',
+    'service',
+    'backend',
+    'result',
+  ),
+  tandem_backend_check_duration_seconds: gauge('How long the last health check took.', 'service', 'backend'),
   tandem_backend_retries_total: counter('Further attempts after a failed connect.', 'service', 'backend'),
   tandem_backend_redispatches_total: counter('Retries that left it for another.', 'service', 'backend'),
   tandem_backend_bytes_in_total: counter('Bytes towards the backend.', 'service', 'backend'),

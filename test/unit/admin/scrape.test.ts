@@ -42,6 +42,13 @@ function snapshotOf(status: Status): MetricsSnapshot {
     process: { connections: 7, fdsInUse: 20, loopLagSeconds: 0.002, heartbeats: 5 },
     service: () => SERVICE,
     backend: () => BACKEND,
+    checks: () => ({
+      results: new Map([
+        ['ok', 40],
+        ['timeout', 2],
+      ]),
+      lastSeconds: 0.003,
+    }),
     eventTotals: new Map([['backend.down', 2]]),
   };
 }
@@ -72,6 +79,9 @@ describe('MetricsCollector', () => {
       'tandem_guard_refused_total{service="web",reason="source-rate"}': 3,
       'tandem_guard_refused_total{service="web",reason="queue-full"}': 0,
       [`tandem_backend_up{${backend}}`]: 1,
+      [`tandem_backend_checks_total{${backend},result="ok"}`]: 40,
+      [`tandem_backend_checks_total{${backend},result="timeout"}`]: 2,
+      [`tandem_backend_check_duration_seconds{${backend}}`]: 0.003,
       [`tandem_backend_weight{${backend}}`]: 10,
       [`tandem_backend_connections{${backend}}`]: 4,
       [`tandem_backend_connect_seconds_sum{${backend}}`]: 0.5,
