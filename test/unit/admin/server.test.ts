@@ -1,5 +1,5 @@
 import { execFile, spawn } from 'node:child_process';
-import { existsSync, mkdtempSync, readdirSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { chmodSync, existsSync, mkdtempSync, readdirSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { connect, createServer, type Server, type Socket } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -458,6 +458,21 @@ describe('the client', () => {
     expect(await failure(new AdminClient(socket).status())).toMatchObject({
       code: 'unreachable',
       exitStatus: EXIT.unavailable,
+    });
+  });
+
+  it.runIf(process.geteuid?.() === 0)('tells when it may not use the socket', async () => {
+    await start();
+    chmodSync(directory, 0o755);
+    process.seteuid?.(65_534);
+    owned.push(() => process.seteuid?.(0));
+    expect(await failure(new AdminClient(socket).status())).toMatchObject({
+      code: 'forbidden-socket',
+      exitStatus: EXIT.noPermission,
+    });
+    expect(await failure(start({ socket: join(directory, 'mine.sock') }))).toMatchObject({
+      code: 'admin-socket',
+      exitStatus: EXIT.noPermission,
     });
   });
 
