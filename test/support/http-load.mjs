@@ -8,6 +8,9 @@
  */
 import { Agent, get } from 'node:http';
 
+/** Longer than a connect time-out and a redispatch; what hangs beyond it has lost its backend. */
+const ANSWER_MS = 8_000;
+
 const [url, fresh = '1', kept = '0'] = process.argv.slice(2);
 const results = [];
 let running = true;
@@ -24,7 +27,7 @@ function ask(agent, connections) {
       results.push(result);
       resolve();
     };
-    const request = get(url, { agent, timeout: 15_000 }, (response) => {
+    const request = get(url, { agent, timeout: ANSWER_MS }, (response) => {
       let body = '';
       response.setEncoding('utf8').on('data', (text) => {
         body += text;
@@ -36,7 +39,7 @@ function ask(agent, connections) {
         finish(response.statusCode === 200 ? null : `HTTP ${response.statusCode}`);
       });
     });
-    request.once('timeout', () => request.destroy(new Error('no answer within 15 s')));
+    request.once('timeout', () => request.destroy(new Error(`no answer within ${ANSWER_MS} ms`)));
     request.once('error', (error) => {
       result.reused = request.reusedSocket;
       result.backend = connections.get(request.socket) ?? null;
