@@ -1,24 +1,17 @@
-import {
-  chmod,
-  chown,
-  link,
-  lstat,
-  mkdir,
-  mkdtemp,
-  readFile,
-  rename,
-  rm,
-  stat,
-  unlink,
-} from 'node:fs/promises';
-import { request, type Server } from 'node:http';
-import { dirname, join } from 'node:path';
+import { createHash } from 'node:crypto';
+import { chmod, chown, link, lstat, mkdir, mkdtemp, readFile, rm, stat, unlink } from 'node:fs/promises';
+import { request } from 'node:http';
+import { createServer, type Server } from 'node:net';
+import { dirname, join, resolve } from 'node:path';
+import { setTimeout } from 'node:timers/promises';
 import { EXIT, errnoOf, messageOf, TandemError } from '../lib/errors.ts';
 import { status as statusSchema } from './contract.ts';
 
 /** sockaddr_un.sun_path without its terminating zero. */
 const MAX_PATH = 107;
 const PROBE_TIMEOUT_MS = 1_000;
+/** A start that finds a hung daemon takes PROBE_TIMEOUT_MS; a few of them may queue. */
+const TURN_MS = 5_000;
 
 /**
  * Binds `server` to a unix socket that only its owner (0600), or its owner and `group` (0660), may use.
@@ -42,7 +35,7 @@ export async function bindUnixSocket(
       await listen(server, staged);
       await chmod(staged, gid === null ? 0o600 : 0o660);
       if (gid !== null) await chown(staged, process.getuid?.() ?? -1, gid);
-      await publish(staged, path, stage);
+      await publish(staged, path);
     } finally {
       await rm(stage, { recursive: true, force: true });
     }
@@ -74,38 +67,45 @@ function listen(server: Server, path: string): Promise<void> {
 }
 
 /**
- * Gives the staged socket its name. link(2) fails when the name is taken, unlike rename(2), so that two
- * daemons that start at once cannot both win. A socket that nobody answers on is moved aside first, and
- * looked at again there, since it may be another daemon's that was published in between.
+ * Gives the staged socket its name. link(2) fails when the name is taken, unlike rename(2): a socket is
+ * removed only after nobody has answered on it. Daemons that start at once take turns, or one could remove
+ * as stale what another has just published.
  */
-async function publish(staged: string, path: string, stage: string): Promise<void> {
-  for (let attempt = 0; attempt < 5; attempt++) {
-    try {
-      return await link(staged, path);
-    } catch (error) {
+async function publish(staged: string, path: string): Promise<void> {
+  const release = await takeTurn(path);
+  try {
+    await link(staged, path).catch(async (error: unknown) => {
       if (errnoOf(error) !== 'EEXIST') throw error;
-    }
-    await refuseUnlessStale(path, path);
-    const aside = join(stage, `o${attempt}`);
-    try {
-      await rename(path, aside);
-    } catch (error) {
-      if (errnoOf(error) === 'ENOENT') continue;
-      throw error;
-    }
-    try {
-      await refuseUnlessStale(aside, path);
-    } catch (error) {
-      await link(aside, path);
-      throw error;
-    }
+      await refuseUnlessStale(path);
+      await rm(path, { force: true });
+      await link(staged, path);
+    });
+  } finally {
+    await release();
   }
-  throw new TandemError('already-running', `other daemons keep taking ${path}`, {
-    exitStatus: EXIT.osError,
-  });
 }
 
-async function refuseUnlessStale(path: string, name: string): Promise<void> {
+/**
+ * A lock that the kernel drops with its holder: an abstract socket. No start holds it for as long as
+ * TURN_MS; whoever does is not one of ours (anybody may bind such a name), and is not waited for.
+ */
+async function takeTurn(path: string): Promise<() => Promise<void>> {
+  const lock = createServer();
+  const digest = createHash('sha256').update(resolve(path)).digest('hex').slice(0, 32);
+  const deadline = performance.now() + TURN_MS;
+  for (;;) {
+    try {
+      await listen(lock, `\0tandem-${digest}`);
+      return () => new Promise((done) => lock.close(() => done()));
+    } catch (error) {
+      if (errnoOf(error) !== 'EADDRINUSE') throw error;
+      if (performance.now() > deadline) return async () => undefined;
+      await setTimeout(20);
+    }
+  }
+}
+
+async function refuseUnlessStale(path: string): Promise<void> {
   let socket: boolean;
   try {
     socket = (await stat(path)).isSocket();
@@ -114,14 +114,14 @@ async function refuseUnlessStale(path: string, name: string): Promise<void> {
     throw error;
   }
   if (!socket) {
-    throw new TandemError('not-a-socket', `${name} exists and is not a socket`, {
+    throw new TandemError('not-a-socket', `${path} exists and is not a socket`, {
       hint: 'remove it, or choose another path in [admin] socket',
       exitStatus: EXIT.osError,
     });
   }
   const owner = await probe(path);
   if (owner === null) return;
-  throw new TandemError('already-running', `a daemon is already running on ${name}${owner}`, {
+  throw new TandemError('already-running', `a daemon is already running on ${path}${owner}`, {
     hint: 'stop it first, or give this one its own [admin] socket',
     exitStatus: EXIT.osError,
   });

@@ -137,9 +137,9 @@ describe('the admin socket', () => {
     expect(await failure(start())).toMatchObject({ code: 'already-running' });
   });
 
-  it('lets one of two win that start at once over a stale socket', async () => {
+  it('lets one of many win that start at once over a stale socket', async () => {
     await leaveStale(socket);
-    const outcomes = await Promise.allSettled([start(), start(), start()]);
+    const outcomes = await Promise.allSettled(Array.from({ length: 8 }, () => start()));
     expect(outcomes.filter(({ status }) => status === 'fulfilled')).toHaveLength(1);
     expect((await new AdminClient(socket).status()).node).toBe('lb-a');
   });
