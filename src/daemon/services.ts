@@ -1,6 +1,7 @@
 import type { BackendStatus, ServiceStatus } from '../admin/contract.ts';
 import type { Probe } from '../control-path/health/probe.ts';
 import type { ProbeGate } from '../control-path/health/probe-gate.ts';
+import type { BackendView } from '../control-path/pool-backend.ts';
 import { ServiceController } from '../control-path/service-controller.ts';
 import type { CounterReader } from '../data-path/counters.ts';
 import type { DataPath } from '../data-path/data-path.ts';
@@ -108,13 +109,16 @@ export class Services {
    * Takes the configuration of a reload, also for a service that did not change: what was set at run time
    * without `--persist` ends with a reload. The plan has reserved the listeners and asked `checkRoom`, so that
    * nothing here can fail half-way.
+   * @returns what ended with it, in sentences
    */
-  configure(spec: ServiceSpec, changed: boolean): void {
+  configure(spec: ServiceSpec, changed: boolean): string[] {
     const { backendSlots, checks, controller } = this.#get(spec.name);
     const joined = spec.backends.filter((backend) => !backendSlots.has(backend.id));
     this.#takeBackendSlots(backendSlots, joined);
+    const before = controller.snapshot();
     controller.reconfigure(spec);
-    if (!changed) return;
+    const ended = reverted(spec.name, before, controller.snapshot());
+    if (!changed) return ended;
     this.#options.dataPath.updateService(spec, controller.set);
     this.#options.emit(serviceEvent('service.changed', spec));
     const stays = new Set(spec.backends.map((backend) => backend.id));
@@ -125,6 +129,7 @@ export class Services {
       backendSlots.delete(id);
       checks.delete(id);
     }
+    return ended;
   }
 
   /** Resolves when the last connection has gone, at the deadline at the latest. */
@@ -261,6 +266,18 @@ function slotOf(slots: ReadonlyMap<string, number>, id: string): number {
   const slot = slots.get(id);
   if (slot === undefined) throw new RangeError(`backend ${id} has no row in the counters`);
   return slot;
+}
+
+/** What the operator had set at run time, not to last. A weight that the file changes as well is no news. */
+function reverted(service: string, before: readonly BackendView[], after: readonly BackendView[]): string[] {
+  const now = new Map(after.map((view) => [view.id, view]));
+  return before.flatMap(({ id, admin }) => {
+    const current = now.get(id);
+    if (current === undefined || current.admin === admin) return [];
+    return [
+      `service ${service}: backend ${id} is ${current.admin} again (${admin} was not set with --persist)`,
+    ];
+  });
 }
 
 function drainedEvent(service: string, backend: string): Parameters<Emit>[0] {

@@ -235,8 +235,7 @@ export class Supervisor implements AdminBackend {
       this.#dataPath.setLimits(limits);
       this.#limitWatch.update(after.limits.warnAt);
       this.#onConfig(after);
-      const changes = describeDiff(diff);
-      await this.#apply(plan, after);
+      const changes = [...describeDiff(diff), ...(await this.#apply(plan, after))];
       this.#reloaded(changes);
       return { changes };
     } catch (error) {
@@ -250,41 +249,49 @@ export class Supervisor implements AdminBackend {
     }
   }
 
-  async #apply(plan: ReloadPlan, config: Config): Promise<void> {
+  /** @returns what ended with the reload, in sentences */
+  async #apply(plan: ReloadPlan, config: Config): Promise<string[]> {
+    const ended: string[] = [];
     const touched = new Set<string>();
     for (const step of plan.steps) {
       if (step.type === 'open' || step.type === 'change') touched.add(step.spec.name);
-      await this.#step(step);
+      ended.push(...(await this.#step(step)));
     }
-    for (const spec of config.services) if (!touched.has(spec.name)) this.#services.configure(spec, false);
+    for (const spec of config.services) {
+      if (!touched.has(spec.name)) ended.push(...this.#services.configure(spec, false));
+    }
+    return ended;
   }
 
-  async #step(step: ReloadStep): Promise<void> {
+  async #step(step: ReloadStep): Promise<string[]> {
     switch (step.type) {
+      case 'change':
+        return this.#services.configure(step.spec, true);
       case 'open':
         this.#services.open(step.spec);
-        return;
-      case 'change':
-        this.#services.configure(step.spec, true);
-        return;
-      case 'close': {
-        const closed = this.#services.close(step.service, step.drain ? this.#config.drainTimeout : millis(0));
-        // a drain may take long; whoever asked for the reload need not wait for the last connection
-        if (!step.drain) await closed;
-        else closed.catch((error: unknown) => this.#warn(`closing ${step.service}: ${messageOf(error)}`));
-        return;
-      }
+        break;
+      case 'close':
+        await this.#close(step.service, step.drain);
+        break;
       case 'failover-start':
         this.#startAgent(step.spec);
-        return;
+        break;
       case 'failover-configure':
         this.#agent?.configure(step.spec);
-        return;
+        break;
       case 'failover-stop':
         await this.#agent?.stop();
         this.#agent = null;
-        return;
+        break;
     }
+    return [];
+  }
+
+  /** A drain may take long; whoever asked for the reload need not wait for the last connection. */
+  async #close(service: string, drain: boolean): Promise<void> {
+    const closed = this.#services.close(service, drain ? this.#config.drainTimeout : millis(0));
+    if (!drain) await closed;
+    else closed.catch((error: unknown) => this.#warn(`closing ${service}: ${messageOf(error)}`));
   }
 
   #startAgent(spec: FailoverSpec): void {
