@@ -78,19 +78,22 @@ export class AddressLease {
     this.#ifindex = null;
   }
 
-  /** A changed configuration: new addresses are added and dropped ones removed while claimed. */
-  update(addresses: readonly IpPrefix[], lifetime: Duration): void {
+  /**
+   * A changed configuration: new addresses are added and dropped ones removed while claimed.
+   * @returns whether addresses were added, which the link should hear of.
+   */
+  update(addresses: readonly IpPrefix[], lifetime: Duration): boolean {
     const ifindex = this.#ifindex;
     const kept = new Set(addresses.map(({ text }) => text));
     const dropped = this.#addresses.filter(({ text }) => !kept.has(text));
     this.#addresses = addresses;
     this.#lifetime = lifetime;
-    if (ifindex === null) return;
+    if (ifindex === null) return false;
     for (const prefix of dropped) this.#remove(ifindex, prefix);
     this.#armRefresh();
-    for (const prefix of addresses) {
-      if (!this.#held.has(prefix.text)) this.#restore(ifindex, prefix, 'failover.address-added');
-    }
+    const added = addresses.filter(({ text }) => !this.#held.has(text));
+    for (const prefix of added) this.#restore(ifindex, prefix, 'failover.address-added');
+    return added.length > 0;
   }
 
   /** Removes what a predecessor left behind; returns the texts of the addresses that were there. */
@@ -108,6 +111,12 @@ export class AddressLease {
     this.#options.whenCurrent(() => {
       if (this.#ifindex === ifindex) this.#restore(ifindex, prefix, 'failover.address-restored');
     });
+  }
+
+  /** Claimed, but the kernel no longer holds every address: asked of the kernel, not remembered. */
+  isLost(): boolean {
+    const ifindex = this.#ifindex;
+    return ifindex !== null && this.#addresses.some((prefix) => !this.#isPresent(ifindex, prefix));
   }
 
   /** Puts every address again: after a stall the kernel may have dropped them. */
@@ -140,7 +149,7 @@ export class AddressLease {
     try {
       this.#put(ifindex, prefix, event);
       this.#complaint.clear();
-      if (event !== null) this.#options.onRestored();
+      if (event === 'failover.address-restored') this.#options.onRestored();
     } catch (error) {
       this.#held.delete(prefix.text);
       this.#complain(`${prefix.text} cannot be kept on ${this.#options.fields.interface}`, prefix, error);

@@ -10,7 +10,7 @@ export interface StallGuardOptions {
   readonly clock: Clock;
   /** How long the event loop may stand still before it counts as a stall. */
   readonly tolerance: Duration;
-  /** After a stall, once everything received meanwhile has been read. */
+  /** After a stall, once everything received meanwhile has been read, and before whatever waited for that. */
   readonly onStall: (length: Duration) => void;
 }
 
@@ -50,9 +50,15 @@ export class StallGuard {
     this.#waiting.length = 0;
   }
 
-  /** To be called for every message read from a socket, good or bad. */
+  /** After a stall, until the sockets are dry: what is received is old news. */
+  get stalled(): boolean {
+    return this.#stalledFor !== null;
+  }
+
+  /** To be called for every message read from a socket, good or bad, before it is looked at. */
   noteReceived(): void {
     this.#received++;
+    this.#detect();
   }
 
   /** Calls `act` at once, or after a stall once everything received meanwhile has been read. */
@@ -111,7 +117,7 @@ export class StallGuard {
     const waiting = this.#waiting.splice(0);
     const stalledFor = this.#stalledFor;
     this.#stalledFor = null;
-    for (const act of waiting) act();
     if (stalledFor !== null) this.#onStall(stalledFor);
+    for (const act of waiting) act();
   }
 }

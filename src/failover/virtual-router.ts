@@ -1,14 +1,11 @@
-import type { Clock, Timer } from '../lib/clock.ts';
+import type { Timer } from '../lib/clock.ts';
 import { type Instant, micros, millis, seconds } from '../lib/duration.ts';
-import { errnoOf, messageOf, TandemError } from '../lib/errors.ts';
+import { messageOf } from '../lib/errors.ts';
 import { type IpAddress, ipFromBytes } from '../lib/ip.ts';
-import type { Emit } from '../model/event.ts';
 import type { VirtualRouterStatus } from '../model/failover.ts';
-import type { Native } from '../native/index.ts';
 import type { Envelope } from '../vrrp/packet.ts';
 import {
   createRouter,
-  effectivePriority,
   type ResumePoint,
   type Router,
   type RouterAction,
@@ -19,34 +16,18 @@ import {
 import { step } from '../vrrp/state-machine.ts';
 import { AddressLease } from './address-lease.ts';
 import { Announcer } from './announcer.ts';
-import { Complaint } from './complaint.ts';
-import { isPermanent, type Readiness, readiness } from './interface-view.ts';
-import type { LinkMonitor } from './link-monitor.ts';
+import { Attachment } from './attachment.ts';
+import { isPermanent } from './interface-view.ts';
 import { Reception } from './reception.ts';
-import { RouterPort } from './router-port.ts';
+import { RouterEvents } from './router-events.ts';
 import { describeRouter, routerFields, type VirtualRouterSpec } from './router-spec.ts';
 import { routerStatus } from './router-status.ts';
-import type { StallGuard } from './stall-guard.ts';
+import type { Surroundings } from './surroundings.ts';
 
-/** Before sockets that could not be opened, or addresses that could not be added, are tried again. */
-const RETRY = seconds(2);
+/** Before a node that could not add its addresses stands for election again. */
+const CLAIM_RETRY = seconds(15);
 /** After a foreign announcement: an advertisement that explains it (a preempting peer) comes first. */
 const FOREIGN_CLAIM_GRACE = millis(100);
-
-/** What all virtual routers of an agent share. */
-export interface Surroundings {
-  readonly native: Native;
-  readonly clock: Clock;
-  readonly emit: Emit;
-  readonly guard: StallGuard;
-  readonly links: LinkMonitor;
-  /** One of this agent's virtual addresses, on any router. */
-  readonly isVirtual: (address: IpAddress) => boolean;
-  /** Another router of this agent has that VRID on this interface. */
-  readonly isOtherVrid: (of: VirtualRouterSpec, vrid: number) => boolean;
-  /** The state changed: the supervisor should know. */
-  readonly onTransition: () => void;
-}
 
 /** Drives one virtual router's state machine: sockets, timers, leased addresses, announcements. */
 export class VirtualRouter {
@@ -54,20 +35,19 @@ export class VirtualRouter {
   readonly #timers = new Map<TimerName, Timer>();
   readonly #lease: AddressLease;
   readonly #announcer: Announcer;
+  readonly #attachment: Attachment;
   readonly #reception: Reception;
-  readonly #complaint: Complaint;
-  readonly #conflicts: Complaint;
+  readonly #events: RouterEvents;
   #spec: VirtualRouterSpec;
   #router: Router;
-  #port: RouterPort | null = null;
-  /** Why the interface cannot be used; null when it can. */
-  #blocked: string | null = null;
   /** The supervisor's judgement, and why. */
   #fitness: { readonly fit: boolean; readonly reason: string | null } = { fit: true, reason: null };
   /** Adding the addresses failed: unfit until the next attempt. */
   #claimFailed: string | null = null;
-  #retry: Timer | null = null;
+  #claimRetry: Timer | null = null;
   #foreignClaim: Timer | null = null;
+  /** The strongest advertisement that lay unread during a stall while Active. */
+  #heardInStall: Heard | null = null;
   #since: number;
   #sent = 0;
   #transitions = 0;
@@ -82,8 +62,7 @@ export class VirtualRouter {
     this.#since = clock.wallMillis();
     this.#router = createRouter(settingsOf(spec, UNKNOWN_SOURCE[spec.family]));
     this.#reception = new Reception(spec, (vrid) => isOtherVrid(this.#spec, vrid));
-    this.#complaint = new Complaint(clock, emit);
-    this.#conflicts = new Complaint(clock, emit);
+    this.#events = new RouterEvents(clock, emit, () => this.#spec);
     this.#lease = new AddressLease(
       {
         native,
@@ -109,6 +88,18 @@ export class VirtualRouter {
       addresses,
       group.announce,
     );
+    this.#attachment = new Attachment({
+      spec: () => this.#spec,
+      around,
+      announcer: this.#announcer,
+      events: this.#events,
+      onMessage: (message, envelope) => this.#heard(message, envelope),
+      onSource: (source) => this.#sendFrom(source),
+      onLink: (up) => this.#feed({ type: 'link', up }),
+      onMacChanged: () => {
+        if (this.#router.state === 'Active') this.#announcer.announce();
+      },
+    });
   }
 
   get spec(): VirtualRouterSpec {
@@ -162,8 +153,6 @@ export class VirtualRouter {
 
   takeover(): { readonly ok: boolean; readonly message: string } {
     const name = describeRouter(this.#spec);
-    if (this.#router.state === 'Initialize')
-      return { ok: false, message: `${name}: ${this.status().explanation}` };
     const before = this.#router.state;
     this.#feed({ type: 'takeover' });
     if (this.state !== 'Active') return { ok: false, message: `${name}: ${this.status().explanation}` };
@@ -174,26 +163,15 @@ export class VirtualRouter {
   reconfigure(spec: VirtualRouterSpec): void {
     this.#spec = spec;
     this.#announcer.update(spec.addresses, spec.group.announce);
-    this.#lease.update(spec.addresses, spec.group.lease);
-    this.#reception.configure(spec, this.#port?.source ?? null);
+    if (this.#lease.update(spec.addresses, spec.group.lease)) this.#announcer.announce();
+    this.#reception.configure(spec, this.#attachment.port?.source ?? null);
     this.#feed({ type: 'reconfigure', settings: settingsOf(spec, this.#router.settings.source) });
     this.interfaceChanged();
   }
 
   /** The interface's link or addresses may have changed; also opens what could not be opened before. */
   interfaceChanged(): void {
-    if (this.#closed) return;
-    const { links, isVirtual } = this.#around;
-    const found = readiness(this.#spec, links.view(this.#spec.group.interface), isVirtual);
-    if (!found.ready) {
-      this.#block(found.why);
-      return;
-    }
-    const usable = this.#port?.serves(this.#spec, found.view, found.source) === true || this.#open(found);
-    if (!usable || !this.#attachAnnouncer(found)) return;
-    if (this.#blocked !== null) this.#linkEvent('info', `can use ${found.view.name} again`);
-    this.#blocked = null;
-    this.#feed({ type: 'link', up: true });
+    this.#attachment.check();
   }
 
   addressRemoved(ifindex: number, address: IpAddress): void {
@@ -202,6 +180,12 @@ export class VirtualRouter {
 
   /** A stall is over and everything received during it has been read. */
   stalled(): void {
+    const heard = this.#heardInStall;
+    this.#heardInStall = null;
+    if (heard !== null) {
+      if (heard.priority > 0 && this.#lease.isLost()) this.#feed({ type: 'lapsed' });
+      this.#feed(heard);
+    }
     if (this.#router.state !== 'Active') return;
     this.#lease.verify();
     this.#feed({ type: 'contested' });
@@ -209,18 +193,16 @@ export class VirtualRouter {
 
   /** Waits until what was sent has left, at most `limitMs`. */
   async flush(limitMs: number): Promise<void> {
-    await this.#port?.flush(limitMs);
+    await this.#attachment.port?.flush(limitMs);
   }
 
   /** Without sending or removing anything. */
   close(): void {
     this.#closed = true;
     for (const timer of this.#timers.values()) timer.cancel();
-    this.#retry?.cancel();
+    this.#claimRetry?.cancel();
     this.#foreignClaim?.cancel();
-    this.#announcer.detach();
-    this.#port?.close();
-    this.#port = null;
+    this.#attachment.close();
   }
 
   status(): VirtualRouterStatus {
@@ -242,7 +224,11 @@ export class VirtualRouter {
     const { router, actions } = step(this.#router, input, this.#around.clock.now());
     this.#router = router;
     const failedBefore = this.#claimFailed;
-    for (const action of actions) this.#perform(action);
+    for (const action of actions) {
+      // a claim that failed must not make a working Active let go
+      const failed = this.#claimFailed !== failedBefore;
+      if (!failed || (action.type !== 'send' && action.type !== 'announce')) this.#perform(action);
+    }
     // after the step is complete: an Active router without its addresses must resign
     if (this.#claimFailed !== failedBefore) this.#feedFitness();
   }
@@ -250,7 +236,7 @@ export class VirtualRouter {
   #perform(action: RouterAction): void {
     switch (action.type) {
       case 'send':
-        this.#sent += this.#port?.advertise(this.#spec, action.priority) ?? 0;
+        this.#sent += this.#attachment.port?.advertise(this.#spec, action.priority) ?? 0;
         break;
       case 'arm':
         this.#arm(action.timer, action.at);
@@ -269,7 +255,7 @@ export class VirtualRouter {
         this.#announcer.announce();
         break;
       case 'conflict':
-        this.#conflictEvent(action.source, action.priority);
+        this.#events.conflict(action.source, action.priority);
         break;
       case 'transition':
         this.#transitioned(action);
@@ -290,15 +276,20 @@ export class VirtualRouter {
   }
 
   #claim(): void {
-    const index = this.#port?.view.index;
+    const index = this.#attachment.port?.view.index;
     try {
       if (index === undefined) throw new Error(`no interface ${this.#spec.group.interface}`);
       this.#lease.acquire(index);
     } catch (error) {
       this.#claimFailed = `the addresses cannot be added: ${messageOf(error)}`;
-      this.#errorEvent(this.#claimFailed, error);
-      this.#retryLater();
+      this.#events.error(this.#claimFailed, error);
+      this.#retryClaim();
     }
+  }
+
+  #sendFrom(source: IpAddress): void {
+    this.#reception.configure(this.#spec, source);
+    this.#feed({ type: 'reconfigure', settings: settingsOf(this.#spec, source) });
   }
 
   #heard(message: Uint8Array, envelope: Envelope): void {
@@ -306,92 +297,37 @@ export class VirtualRouter {
     const advertisement = this.#reception.accept(message, envelope);
     if (advertisement === null) return;
     const { priority, interval } = advertisement;
-    this.#feed({ type: 'advertisement', source: envelope.source, priority, interval });
+    const heard: Heard = { type: 'advertisement', source: envelope.source, priority, interval };
+    if (this.#around.guard.stalled && this.#router.state === 'Active') this.#hearLater(heard);
+    else this.#feed(heard);
   }
 
-  // Interface and sockets
-
-  /** The interface cannot be used, or not yet: Initialize, without a word since nobody would hear it. */
-  #block(why: string): void {
-    if (this.#blocked !== why) this.#linkEvent('warn', `waits: ${why}`);
-    this.#blocked = why;
-    this.#feed({ type: 'link', up: false });
-    if (this.#around.links.view(this.#spec.group.interface) !== null) return;
-    this.#announcer.detach();
-    this.#port?.close();
-    this.#port = null;
+  /** Whether we are still Active is decided when all has been read: until then, no answer. */
+  #hearLater(heard: Heard): void {
+    if (heard.priority >= (this.#heardInStall?.priority ?? 0)) this.#heardInStall = heard;
   }
 
-  /** Opens the sockets; on failure says so, blocks and tries again later. */
-  #open({ view, source }: Ready): boolean {
-    this.#port?.close();
-    this.#port = null;
-    try {
-      this.#port = new RouterPort({
-        native: this.#around.native,
-        spec: this.#spec,
-        view,
-        source,
-        onMessage: (message, envelope) => this.#heard(message, envelope),
-        onSendError: (error) => this.#errorEvent('an advertisement cannot be sent', error),
-        onDead: (error) => this.#portDied(error),
-      });
-    } catch (error) {
-      this.#errorEvent('the sockets cannot be opened', error);
-      this.#block(messageOf(error));
-      this.#retryLater();
-      return false;
-    }
-    this.#reception.configure(this.#spec, source);
-    this.#feed({ type: 'reconfigure', settings: settingsOf(this.#spec, source) });
-    return true;
-  }
-
-  /** A changed MAC address (bonding) is announced: the link still knows the old one. */
-  #attachAnnouncer({ view }: Ready): boolean {
-    try {
-      if (this.#announcer.attach(view.index, view.mac)) this.#feed({ type: 'contested' });
-      return true;
-    } catch (error) {
-      this.#errorEvent('the packet socket cannot be opened', error);
-      this.#block(messageOf(error));
-      this.#retryLater();
-      return false;
-    }
-  }
-
-  #portDied(error: Error): void {
-    this.#errorEvent('the receiving socket failed', error);
-    this.#port?.close();
-    this.#port = null;
-    this.#retryLater();
-  }
-
-  #retryLater(): void {
-    this.#retry?.cancel();
-    this.#retry = this.#around.clock.timerAfter(RETRY, () => {
+  #retryClaim(): void {
+    this.#claimRetry?.cancel();
+    this.#claimRetry = this.#around.clock.timerAfter(CLAIM_RETRY, () => {
       this.#claimFailed = null;
-      this.interfaceChanged();
       this.#feedFitness();
     });
   }
 
   #removeStale(): void {
-    const { links, emit } = this.#around;
-    const view = links.view(this.#spec.group.interface);
+    const view = this.#attachment.view();
     if (view === null) return;
     try {
       const removed = this.#lease.removeStale(view.index);
-      if (removed.length === 0) return;
-      const message = `${describeRouter(this.#spec)}: removed what a predecessor left: ${removed.join(', ')}`;
-      emit({ level: 'warn', name: 'failover.cleanup', message, fields: routerFields(this.#spec) });
+      if (removed.length > 0) this.#events.removedStale(removed);
     } catch (error) {
-      this.#errorEvent('addresses cannot be changed', error);
+      this.#events.error('addresses cannot be changed', error);
     }
   }
 
   #isPermanent(ifindex: number, address: IpAddress): boolean {
-    const view = this.#around.links.view(this.#spec.group.interface);
+    const view = this.#attachment.view();
     if (view?.index !== ifindex) return false;
     return view.addresses.some(
       (info) => isPermanent(info) && Buffer.compare(info.address, address.bytes) === 0,
@@ -400,7 +336,7 @@ export class VirtualRouter {
 
   #holdsAddresses(): boolean {
     if (this.#lease.complete) return true;
-    const present = this.#around.links.view(this.#spec.group.interface)?.addresses ?? [];
+    const present = this.#attachment.view()?.addresses ?? [];
     return this.#spec.addresses.every(({ address }) =>
       present.some((info) => Buffer.compare(info.address, address.bytes) === 0),
     );
@@ -412,7 +348,7 @@ export class VirtualRouter {
 
   /** What stands against this router from outside its state machine. */
   #hindrance(): string | null {
-    if (this.#blocked !== null) return this.#blocked;
+    if (this.#attachment.blocked !== null) return this.#attachment.blocked;
     if (this.#claimFailed !== null) return this.#claimFailed;
     if (this.#fitness.fit) return null;
     return `this node is not fit to serve: ${this.#fitness.reason ?? 'no reason given'}`;
@@ -426,68 +362,26 @@ export class VirtualRouter {
     this.#foreignClaim = clock.timerAfter(grace, () => {
       this.#foreignClaim = null;
       if (this.#router.state !== 'Active') return;
-      const message = `${describeRouter(this.#spec)}: another host announced our address; announcing it again`;
-      this.#conflicts.raise({
-        level: 'warn',
-        name: 'failover.conflict',
-        message,
-        fields: routerFields(this.#spec),
-      });
+      this.#events.foreignClaim();
       this.#feed({ type: 'contested' });
     });
   }
 
-  // Events
-
   #transitioned({ from, to, reason }: Extract<RouterAction, { type: 'transition' }>): void {
-    const { clock, emit, onTransition } = this.#around;
-    const { peer } = this.#router;
-    this.#since = clock.wallMillis();
+    this.#since = this.#around.clock.wallMillis();
     this.#transitions++;
-    emit({
-      level: 'info',
-      name: 'failover.transition',
-      message: `${describeRouter(this.#spec)}: ${from} -> ${to}; ${this.status().explanation}`,
-      fields: {
-        ...routerFields(this.#spec),
-        from,
-        to,
-        reason,
-        priority: effectivePriority(this.#router),
-        peer: peer?.source.text ?? null,
-        peerPriority: peer?.priority ?? null,
-      },
+    this.#events.transition({
+      from,
+      to,
+      reason,
+      router: this.#router,
+      explanation: this.status().explanation,
     });
-    onTransition();
-  }
-
-  #conflictEvent(source: IpAddress, priority: number): void {
-    const who = `${source.text} (priority ${priority})`;
-    this.#around.emit({
-      level: 'warn',
-      name: 'failover.conflict',
-      message: `${describeRouter(this.#spec)}: ${who} was Active beside this node; announcing again`,
-      fields: { ...routerFields(this.#spec), peer: source.text, peerPriority: priority },
-    });
-  }
-
-  #linkEvent(level: 'info' | 'warn', what: string): void {
-    const message = `${describeRouter(this.#spec)} ${what}`;
-    this.#around.emit({ level, name: 'failover.link', message, fields: routerFields(this.#spec) });
-  }
-
-  #errorEvent(what: string, error: unknown): void {
-    const hint = error instanceof TandemError ? (error.hint ?? null) : null;
-    this.#complaint.raise({
-      level: 'error',
-      name: 'failover.error',
-      message: `${describeRouter(this.#spec)}: ${what}: ${messageOf(error)}`,
-      fields: { ...routerFields(this.#spec), errno: errnoOf(error) ?? null, hint },
-    });
+    this.#around.onTransition();
   }
 }
 
-type Ready = Extract<Readiness, { ready: true }>;
+type Heard = Extract<RouterInput, { type: 'advertisement' }>;
 
 /** Until the interface is known. */
 const UNKNOWN_SOURCE = { 4: ipFromBytes(new Uint8Array(4)), 6: ipFromBytes(new Uint8Array(16)) } as const;

@@ -90,6 +90,7 @@ export const TRANSITION_REASONS = [
   'unfit',
   'fit',
   'supervisor-lost',
+  'lease-expired',
   'reconfigured',
   'shutdown',
 ] as const;

@@ -43,6 +43,8 @@ export type RouterInput =
   | { readonly type: 'fitness'; readonly fit: boolean }
   | { readonly type: 'handover' }
   | { readonly type: 'takeover' }
+  /** The addresses ran out during a stall of our own, and another router was heard meanwhile. */
+  | { readonly type: 'lapsed' }
   /** Somebody else may have drawn the traffic: a foreign announcement of the address, a stall of our own. */
   | { readonly type: 'contested' }
   | { readonly type: 'reconfigure'; readonly settings: RouterSettings };

@@ -71,6 +71,9 @@ function dispatch(turn: Turn, input: RouterInput): void {
     case 'contested':
       if (turn.router.state === 'Active' && mayReannounce(turn)) turn.announce();
       break;
+    case 'lapsed':
+      lapsed(turn);
+      break;
     case 'reconfigure':
       reconfigure(turn, input.settings);
       break;
@@ -253,6 +256,18 @@ function yieldTo(turn: Turn, input: Advertised, reason: TransitionReason): void 
   turn.act({ type: 'release' });
   turn.set({ activeInterval: input.interval });
   becomeBackup(turn, reason);
+}
+
+/**
+ * While we did not run, the kernel took our addresses off and another router took them: the outage was ours.
+ * As after any other one the election decides, so that `preempt = false` holds, and a better priority takes
+ * the addresses back by claiming them first.
+ */
+function lapsed(turn: Turn): void {
+  if (turn.router.state !== 'Active') return;
+  turn.act({ type: 'release' });
+  turn.set({ activeInterval: turn.router.settings.advertiseInterval });
+  becomeBackup(turn, 'lease-expired');
 }
 
 /** Two were Active: whoever stays announces again, or the hosts on the link keep the other's MAC address. */

@@ -1,0 +1,92 @@
+import type { Clock } from '../lib/clock.ts';
+import { errnoOf, messageOf, TandemError } from '../lib/errors.ts';
+import type { IpAddress } from '../lib/ip.ts';
+import type { Emit, EventFields, EventInput } from '../model/event.ts';
+import type { TransitionReason, VrrpState } from '../model/failover.ts';
+import { effectivePriority, type Router } from '../vrrp/router.ts';
+import { Complaint } from './complaint.ts';
+import { describeRouter, routerFields, type VirtualRouterSpec } from './router-spec.ts';
+
+export interface Transition {
+  readonly from: VrrpState;
+  readonly to: VrrpState;
+  readonly reason: TransitionReason;
+  /** After the transition. */
+  readonly router: Router;
+  readonly explanation: string;
+}
+
+/** What one virtual router tells about itself. */
+export class RouterEvents {
+  readonly #emit: Emit;
+  readonly #spec: () => VirtualRouterSpec;
+  readonly #errors: Complaint;
+  readonly #claims: Complaint;
+
+  constructor(clock: Clock, emit: Emit, spec: () => VirtualRouterSpec) {
+    this.#emit = emit;
+    this.#spec = spec;
+    this.#errors = new Complaint(clock, emit);
+    this.#claims = new Complaint(clock, emit);
+  }
+
+  transition({ from, to, reason, router, explanation }: Transition): void {
+    const { peer } = router;
+    this.#emit(
+      this.#event('info', 'failover.transition', `: ${from} -> ${to}; ${explanation}`, {
+        from,
+        to,
+        reason,
+        priority: effectivePriority(router),
+        peer: peer?.source.text ?? null,
+        peerPriority: peer?.priority ?? null,
+      }),
+    );
+  }
+
+  conflict(source: IpAddress, priority: number): void {
+    const what = `: ${source.text} (priority ${priority}) was Active beside this node; announcing again`;
+    const fields = { peer: source.text, peerPriority: priority };
+    this.#emit(this.#event('warn', 'failover.conflict', what, fields));
+  }
+
+  foreignClaim(): void {
+    const what = ': another host announced our address; announcing it again';
+    this.#claims.raise(this.#event('warn', 'failover.conflict', what));
+  }
+
+  link(level: 'info' | 'warn', what: string): void {
+    this.#emit(this.#event(level, 'failover.link', ` ${what}`));
+  }
+
+  removedStale(addresses: readonly string[]): void {
+    const what = `: removed what a predecessor left: ${addresses.join(', ')}`;
+    this.#emit(this.#event('warn', 'failover.cleanup', what, { removed: addresses.join(' ') }));
+  }
+
+  /** A fault that may go on: told at once, and now and then while it lasts. */
+  error(what: string, error: unknown): void {
+    const hint = error instanceof TandemError ? (error.hint ?? null) : null;
+    this.#errors.raise(
+      this.#event('error', 'failover.error', `: ${what}: ${messageOf(error)}`, {
+        errno: errnoOf(error) ?? null,
+        hint,
+      }),
+    );
+  }
+
+  #event(
+    level: EventInput['level'],
+    name: EventInput['name'],
+    what: string,
+    fields: EventFields = {},
+  ): EventInput {
+    const spec = this.#spec();
+    return {
+      level,
+      name,
+      message: `${describeRouter(spec)}${what}`,
+      fields: { ...routerFields(spec), ...fields },
+    };
+  }
+}

@@ -1,0 +1,22 @@
+import type { Clock } from '../lib/clock.ts';
+import type { IpAddress } from '../lib/ip.ts';
+import type { Emit } from '../model/event.ts';
+import type { Native } from '../native/index.ts';
+import type { LinkMonitor } from './link-monitor.ts';
+import type { VirtualRouterSpec } from './router-spec.ts';
+import type { StallGuard } from './stall-guard.ts';
+
+/** What all virtual routers of an agent share. */
+export interface Surroundings {
+  readonly native: Native;
+  readonly clock: Clock;
+  readonly emit: Emit;
+  readonly guard: StallGuard;
+  readonly links: LinkMonitor;
+  /** One of this agent's virtual addresses, on any router. */
+  readonly isVirtual: (address: IpAddress) => boolean;
+  /** Another router of this agent has that VRID on this interface. */
+  readonly isOtherVrid: (of: VirtualRouterSpec, vrid: number) => boolean;
+  /** The state changed: the supervisor should know. */
+  readonly onTransition: () => void;
+}
