@@ -242,7 +242,8 @@ export class Supervisor implements AdminBackend {
       this.#timeline.emit({
         level: 'error',
         name: 'config.rejected',
-        message: `reload refused, nothing has changed: ${messageOf(error)}`,
+        // the rest of a long complaint is for whoever asked; an event is one line
+        message: `reload refused, nothing has changed: ${messageOf(error).split('\n', 1)[0]}`,
         fields: { path: before.path, code: error instanceof TandemError ? error.code : 'internal' },
       });
       throw error;
