@@ -198,6 +198,21 @@ describe.skipIf(unable !== null)('failover agent', () => {
     expect((await client.run(['ping', '-c1', '-W1', VIP4])).status).toBe(0);
   });
 
+  test('without preemption an Active that overslept its lease leaves the addresses to its successor', async () => {
+    const { a, b } = await startPair({ leaseSeconds: 1, preempt: false });
+    const pid = await a.agentPid();
+    for (const one of [pid, a.process.pid]) process.kill(one, 'SIGSTOP');
+    await b.waitState('Active');
+    await eventually('the lease ends', () => !hostA.holds(VIP4), 4_000);
+    for (const one of [pid, a.process.pid]) process.kill(one, 'SIGCONT');
+    await a.waitState('Backup');
+    expect((await a.router())?.reason).toBe('lease-expired');
+    await pause(1_000);
+    expect(await b.router()).toMatchObject({ state: 'Active', transitions: 2 });
+    expect(hostA.holds(VIP4)).toBe(false);
+    expect(hostB.holds(VIP4)).toBe(true);
+  });
+
   test('a Backup that was stopped reads what it received before it believes that the Active is gone', async () => {
     const { a, b } = await startPair();
     const pid = await b.agentPid();
@@ -229,6 +244,31 @@ describe.skipIf(unable !== null)('failover agent', () => {
     expect(dump.log()).not.toContain('prio 0,');
     expect(a.hasEvent('failover.address-restored')).toBe(false);
     expect(a.hasEvent('failover.address-removed')).toBe(false);
+  });
+
+  test('another host that announces the address is contradicted', async () => {
+    const { a } = await startPair();
+    const dump = client.spawn('arp', ['tcpdump', '-lnne', '-i', 'eth0', 'arp and arp host 10.99.0.100']);
+    captures.push(dump);
+    await eventually('tcpdump listens', () => dump.log().includes('listening on'));
+    // the first announcements are over
+    await pause(1_500);
+    const before = dump.log().length;
+    const announced = await client.run([
+      process.execPath,
+      '--input-type=module',
+      '-e',
+      `import { loadNative } from '${DIST}/native/index.js';
+       import { gratuitousArp } from '${DIST}/vrrp/arp.js';
+       import { parseIp } from '${DIST}/lib/ip.js';
+       const native = loadNative();
+       const { index, mac } = native.listLinks().find(({ name }) => name === 'eth0');
+       native.openPacketSocket(index, 0, null).send(gratuitousArp(mac, parseIp('${VIP4}')));`,
+    ]);
+    expect(announced.status, announced.stderr).toBe(0);
+    await eventually('the conflict is told', () => a.hasEvent('failover.conflict'));
+    const mac = /link\/ether (\S+)/.exec(hostA.ip('link', 'show', 'eth0'))?.[1] ?? 'no MAC address';
+    await eventually('a announces again', () => dump.log().slice(before).includes(mac));
   });
 
   test('an address that another program deletes is back at once', async () => {
@@ -364,6 +404,18 @@ describe.skipIf(unable !== null)('failover agent', () => {
     expect((await a.router())?.explanation).toContain('no raw socket');
   });
 
+  test('a node that may not add addresses does not make the working one let go', async () => {
+    const b = await start(hostB, spec(100));
+    await b.waitState('Active');
+    const a = await start(hostA, spec(200), ['setpriv', '--bounding-set=-net_admin']);
+    await eventually('it says why', async () => {
+      return (await a.router())?.explanation.includes('the addresses cannot be added') === true;
+    });
+    expect(await a.router()).toMatchObject({ state: 'Initialize', reason: 'unfit' });
+    await pause(1_000);
+    expect(await b.router()).toMatchObject({ state: 'Active', transitions: 2, holdsAddresses: true });
+  });
+
   test('an address that the host holds for good is neither leased nor removed', async () => {
     hostA.ip('addr', 'add', '10.99.0.110/24', 'dev', 'eth0');
     const a = await start(hostA, spec(255, { addresses: ['10.99.0.110/24'] }));
@@ -395,6 +447,7 @@ describe.skipIf(unable !== null)('failover agent', () => {
   });
 });
 
+const DIST = new URL('../../dist', import.meta.url).href;
 const JUNK = new URL('../support/vrrp-junk.mjs', import.meta.url).pathname;
 
 function alive(pid: number): boolean {
