@@ -67,7 +67,6 @@ export class Listener implements TcpClientHost {
 
   /** A client's socket, paused: nothing has been read from it. */
   accept(socket: Socket, endpoint: Endpoint): void {
-    socket.on('error', ignore); // of a socket that is refused below; a relay has a listener of its own
     const { remoteAddress, remotePort } = socket;
     if (remoteAddress === undefined || remotePort === undefined) {
       socket.destroy(); // reset while it was in the backlog
@@ -87,6 +86,7 @@ export class Listener implements TcpClientHost {
     const admission = this.#guard.admit(key.source, this.#context.clock.now());
     if (!admission.admitted) {
       this.#refusals.add(admission.reason, key.source.text);
+      socket.on('error', ignore);
       resetNow(socket);
       return;
     }

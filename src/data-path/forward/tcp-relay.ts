@@ -6,7 +6,7 @@ import type { PoolMember, ServiceSpec } from '../../model/service.ts';
 import type { CounterWriter } from '../counters.ts';
 import { CONNECT_TIMEOUT, type ConnectFailure, connectFailureOf } from './connect-failure.ts';
 import type { ReadBuffers } from './read-buffers.ts';
-import { closeFlushed, resetNow } from './socket-close.ts';
+import { closeFlushed, endedByReset, outgoingEndedByReset, resetNow } from './socket-close.ts';
 import { Timed, type TimerWheel } from './timer-wheel.ts';
 
 /** What the relays of a service share. `spec` is replaced by a reload. */
@@ -28,10 +28,6 @@ export interface RelayOwner {
   /** Both sockets are closed. `reason` is null when no backend was ever connected. */
   relayClosed(relay: TcpRelay, reason: CloseReason | null): void;
 }
-
-const RELAY = Symbol('relay');
-/** A socket knows its relay, so that all relays share one set of listeners instead of closures of their own. */
-type RelaySocket = Socket & { [RELAY]?: TcpRelay };
 
 /**
  * One client and, in time, one backend. The client is paused until the backend is connected, so a retry loses
@@ -68,9 +64,8 @@ export class TcpRelay extends Timed {
     this.#into = context.buffers.shared;
     this.#patience = context.spec.timeouts.idle;
     context.counters.fdOpened();
-    (client as RelaySocket)[RELAY] = this;
-    client.on('error', onClientError);
-    client.on('close', onClientClose);
+    client.on('error', (error) => this.#clientFailed(error));
+    client.on('close', () => this.#clientClosed());
   }
 
   /** The backend tried last, connected or not. */
@@ -93,7 +88,7 @@ export class TcpRelay extends Timed {
     const { spec, wheel, counters } = this.#context;
     this.#phase = 'connecting';
     this.#member = member;
-    const backend: RelaySocket = connect({
+    const backend = connect({
       host: member.endpoint.address.text,
       port: member.endpoint.port,
       allowHalfOpen: true,
@@ -101,13 +96,12 @@ export class TcpRelay extends Timed {
       keepAlive: spec.keepAlive,
       onread: { buffer: () => this.#into, callback: (length, buffer) => this.#fromBackend(length, buffer) },
     });
-    backend[RELAY] = this;
     this.#backend = backend;
     this.#backendOpen = true;
     counters.fdOpened();
-    backend.on('connect', onBackendConnect);
-    backend.on('error', onBackendError);
-    backend.on('close', onBackendClose);
+    backend.on('connect', () => this.#connected(backend));
+    backend.on('error', (error) => this.#backendFailed(backend, error));
+    backend.on('close', () => this.#backendClosed(backend));
     wheel.schedule(this, after(wheel.now, (spec.timeouts.connect + wheel.tick) as Duration));
   }
 
@@ -148,23 +142,22 @@ export class TcpRelay extends Timed {
     if (this.#backend !== null) resetNow(this.#backend);
   }
 
-  connected(): void {
+  #connected(backend: Socket): void {
     const { client } = this;
     this.#phase = 'open';
     this.#touch();
     this.#context.wheel.schedule(this, this.deadline);
-    this.#backend?.on('end', onBackendEnd);
-    this.#backend?.on('drain', onBackendDrain);
-    client.on('data', onClientData);
-    client.on('end', onClientEnd);
-    client.on('drain', onClientDrain);
+    backend.on('end', () => this.#onBackendEnd(client, backend));
+    backend.on('drain', () => this.#drained(client));
+    client.on('data', (chunk) => this.#fromClient(chunk, backend));
+    client.on('end', () => this.#onClientEnd(client, backend));
+    client.on('drain', () => this.#drained(backend));
     this.#owner.relayConnected(this);
     client.resume();
   }
 
-  fromClient(chunk: Buffer): void {
-    const backend = this.#backend;
-    if (this.#phase !== 'open' || backend === null) return;
+  #fromClient(chunk: Buffer, backend: Socket): void {
+    if (this.#phase !== 'open') return;
     this.#touch();
     this.#context.counters.bytesIn(this.#context.slot, this.#member?.slot ?? 0, chunk.length);
     backend.write(chunk);
@@ -202,45 +195,46 @@ export class TcpRelay extends Timed {
     this.#into = buffers.shared;
   }
 
-  clientEnded(): void {
+  #onClientEnd(client: Socket, backend: Socket): void {
+    if (this.#phase !== 'open' || endedByReset(client)) return; // 'error' follows
     this.#clientEnded = true;
-    this.#ended(this.#backend, this.#backendEnded);
+    this.#ended(backend, this.#backendEnded);
   }
 
-  backendEnded(): void {
+  #onBackendEnd(client: Socket, backend: Socket): void {
+    if (this.#phase !== 'open') return;
+    if (outgoingEndedByReset(backend)) {
+      this.#close('backend-reset', true);
+      return;
+    }
     this.#backendEnded = true;
-    this.#ended(this.client, this.#clientEnded);
+    this.#ended(client, this.#clientEnded);
   }
 
   /** One side has sent FIN: pass it on, or close when the other one had already. */
-  #ended(other: Socket | null, both: boolean): void {
-    if (this.#phase !== 'open') return;
+  #ended(other: Socket, both: boolean): void {
     if (both) {
       this.#close('done', false);
       return;
     }
     const { spec, wheel } = this.#context;
-    other?.end();
+    other.end();
     this.#patience = spec.timeouts.fin;
     this.#touch();
     wheel.schedule(this, this.deadline);
   }
 
-  drained(source: Socket | null): void {
+  #drained(source: Socket): void {
     if (this.#phase !== 'open') return;
     this.#touch();
-    source?.resume();
+    source.resume();
   }
 
-  get backend(): Socket | null {
-    return this.#backend;
-  }
-
-  clientFailed(error: Error): void {
+  #clientFailed(error: Error): void {
     this.#close(isReset(error) ? 'client-reset' : 'client-error', true);
   }
 
-  backendFailed(backend: Socket, error: Error): void {
+  #backendFailed(backend: Socket, error: Error): void {
     if (backend !== this.#backend) return;
     if (this.#phase === 'connecting') this.#attemptFailed(connectFailureOf(error));
     else this.#close(isReset(error) ? 'backend-reset' : 'backend-error', true);
@@ -269,7 +263,7 @@ export class TcpRelay extends Timed {
     else wheel.schedule(this, after(wheel.now, (spec.timeouts.fin + wheel.tick) as Duration));
   }
 
-  clientClosed(): void {
+  #clientClosed(): void {
     this.#clientOpen = false;
     this.#context.counters.fdClosed();
     // closed under us without an error: nothing can be relayed any more
@@ -277,7 +271,7 @@ export class TcpRelay extends Timed {
     this.#settle();
   }
 
-  backendClosed(backend: Socket): void {
+  #backendClosed(backend: Socket): void {
     this.#context.counters.fdClosed();
     if (backend !== this.#backend) return;
     this.#backendOpen = false;
@@ -309,37 +303,4 @@ function mustWait(socket: Socket): boolean {
 function isReset(error: Error): boolean {
   const errno = errnoOf(error);
   return errno === 'ECONNRESET' || errno === 'EPIPE';
-}
-
-function onClientData(this: RelaySocket, chunk: Buffer): void {
-  this[RELAY]?.fromClient(chunk);
-}
-function onClientEnd(this: RelaySocket): void {
-  this[RELAY]?.clientEnded();
-}
-function onClientDrain(this: RelaySocket): void {
-  const relay = this[RELAY];
-  relay?.drained(relay.backend);
-}
-function onClientError(this: RelaySocket, error: Error): void {
-  this[RELAY]?.clientFailed(error);
-}
-function onClientClose(this: RelaySocket): void {
-  this[RELAY]?.clientClosed();
-}
-function onBackendConnect(this: RelaySocket): void {
-  this[RELAY]?.connected();
-}
-function onBackendEnd(this: RelaySocket): void {
-  this[RELAY]?.backendEnded();
-}
-function onBackendDrain(this: RelaySocket): void {
-  const relay = this[RELAY];
-  relay?.drained(relay.client);
-}
-function onBackendError(this: RelaySocket, error: Error): void {
-  this[RELAY]?.backendFailed(this, error);
-}
-function onBackendClose(this: RelaySocket): void {
-  this[RELAY]?.backendClosed(this);
 }
