@@ -1,7 +1,12 @@
 import { describe, expect, it } from 'vitest';
 import { type Instant, instant, millis } from '../../../src/lib/duration.ts';
 import { explain } from '../../../src/vrrp/explain.ts';
-import { createRouter, type Router, type RouterInput, type RouterSettings } from '../../../src/vrrp/router.ts';
+import {
+  createRouter,
+  type Router,
+  type RouterInput,
+  type RouterSettings,
+} from '../../../src/vrrp/router.ts';
 import { step } from '../../../src/vrrp/state-machine.ts';
 import { addr } from '../../support/golden.ts';
 
@@ -22,7 +27,7 @@ const heard = (priority: number): RouterInput => ({
 const start: RouterInput = { type: 'start', resume: null };
 const expire: RouterInput = { type: 'timer', timer: 'active-down' };
 
-function after(inputs: readonly RouterInput[], changes: Partial<RouterSettings> = {}): string {
+function explained(inputs: readonly RouterInput[], changes: Partial<RouterSettings> = {}): string {
   let router: Router = createRouter({ ...settings, ...changes });
   let now: Instant = instant(0);
   for (const input of inputs) {
@@ -44,7 +49,10 @@ describe('explain', () => {
     ['Active: no advertisement from another router within Active_Down_Interval', [start, expire]],
     ['Active: the peer resigned with priority 0', [start, heard(200), heard(0), expire]],
     ['Active: preempted a router of lower priority', [start, heard(100), expire]],
-    ['Active: told to take over, with priority 201 instead of 150', [start, heard(200), { type: 'takeover' }]],
+    [
+      'Active: told to take over, with priority 201 instead of 150',
+      [start, heard(200), { type: 'takeover' }],
+    ],
     ['Active: told to take over', [start, heard(100), { type: 'takeover' }]],
     [
       'Backup: handed over to 10.0.0.2 (priority 100); not preempting while it advertises',
@@ -58,11 +66,13 @@ describe('explain', () => {
       [start, { type: 'stop', reason: 'supervisor-lost' }],
     ],
   ] as [string, RouterInput[]][])('%s', (sentence, inputs) => {
-    expect(after(inputs)).toBe(sentence);
+    expect(explained(inputs)).toBe(sentence);
   });
 
   it('says when preemption is off or delayed', () => {
-    expect(after([start, heard(100)], { preempt: false })).toMatch(/preemption is off$/);
-    expect(after([start, heard(100)], { preemptDelay: millis(5_000) })).toMatch(/the preempt delay is running$/);
+    expect(explained([start, heard(100)], { preempt: false })).toMatch(/preemption is off$/);
+    expect(explained([start, heard(100)], { preemptDelay: millis(5_000) })).toMatch(
+      /the preempt delay is running$/,
+    );
   });
 });
