@@ -148,7 +148,7 @@ export class AddressLease {
   #restore(ifindex: number, prefix: IpPrefix, event: LeaseEvent | null): void {
     try {
       this.#put(ifindex, prefix, event);
-      this.#complaint.clear();
+      this.#complaint.clear(prefix.text);
       if (event === 'failover.address-restored') this.#options.onRestored();
     } catch (error) {
       this.#held.delete(prefix.text);
@@ -208,7 +208,7 @@ export class AddressLease {
   }
 
   #complain(what: string, prefix: IpPrefix, error: unknown): void {
-    this.#complaint.raise({
+    this.#complaint.raise(prefix.text, {
       level: 'error',
       name: 'failover.error',
       message: `${what}: ${messageOf(error)}`,

@@ -87,9 +87,10 @@ async function resign(
   let failed = false;
   try {
     const place = { family: spec.family, interface: found.view.name, ifindex: found.view.index };
-    const sender = new VrrpSender(place, () => {
+    const onFailure = (): void => {
       failed = true;
-    });
+    };
+    const sender = new VrrpSender(place, onFailure, onFailure);
     sendAdvertisement(sender, spec, found.source, 0);
     await sender.flush(FLUSH_LIMIT_MS);
     sender.close();

@@ -106,9 +106,9 @@ export class Announcer {
           : unsolicitedNeighbourAdvertisement(this.#mac, address);
       try {
         this.#socket.send(frame);
-        this.#complaint.clear();
+        this.#complaint.clear(address.text);
       } catch (error) {
-        this.#complaint.raise({
+        this.#complaint.raise(address.text, {
           level: 'warn',
           name: 'failover.error',
           message: `${address.text} cannot be announced: ${messageOf(error)}`,

@@ -131,7 +131,7 @@ export class Attachment {
   }
 
   #portDied(error: Error): void {
-    this.#options.events.error('the receiving socket failed', error);
+    this.#options.events.error('a socket failed', error);
     this.#closePort();
     this.#retryLater();
   }

@@ -20,14 +20,12 @@ export interface Transition {
 export class RouterEvents {
   readonly #emit: Emit;
   readonly #spec: () => VirtualRouterSpec;
-  readonly #errors: Complaint;
-  readonly #claims: Complaint;
+  readonly #complaint: Complaint;
 
   constructor(clock: Clock, emit: Emit, spec: () => VirtualRouterSpec) {
     this.#emit = emit;
     this.#spec = spec;
-    this.#errors = new Complaint(clock, emit);
-    this.#claims = new Complaint(clock, emit);
+    this.#complaint = new Complaint(clock, emit);
   }
 
   transition({ from, to, reason, router, explanation }: Transition): void {
@@ -52,7 +50,7 @@ export class RouterEvents {
 
   foreignClaim(): void {
     const what = ': another host announced our address; announcing it again';
-    this.#claims.raise(this.#event('warn', 'failover.conflict', what));
+    this.#complaint.raise(what, this.#event('warn', 'failover.conflict', what));
   }
 
   link(level: 'info' | 'warn', what: string): void {
@@ -67,7 +65,9 @@ export class RouterEvents {
   /** A fault that may go on: told at once, and now and then while it lasts. */
   error(what: string, error: unknown): void {
     const hint = error instanceof TandemError ? (error.hint ?? null) : null;
-    this.#errors.raise(
+    this.#complaint.raise(
+      what,
+
       this.#event('error', 'failover.error', `: ${what}: ${messageOf(error)}`, {
         errno: errnoOf(error) ?? null,
         hint,

@@ -12,7 +12,7 @@ export interface PortOptions {
   readonly source: IpAddress;
   readonly onMessage: (message: Uint8Array, envelope: Envelope) => void;
   readonly onSendError: (error: Error) => void;
-  /** The receiving socket is dead: open another port. */
+  /** A socket is dead: open another port. */
   readonly onDead: (error: Error) => void;
 }
 
@@ -30,7 +30,7 @@ export class RouterPort {
     this.view = view;
     this.source = source;
     this.#unicast = unicastKey(spec);
-    this.#sender = new VrrpSender(place, onSendError);
+    this.#sender = new VrrpSender(place, onSendError, onDead);
     try {
       const unicast = unicastPeers(spec) !== null;
       this.#receiver = openReceiver(native, { ...place, unicast, onMessage, onError: onDead });

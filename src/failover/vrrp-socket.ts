@@ -87,12 +87,19 @@ export class VrrpSender {
   #closed = false;
   #onEmpty: (() => void) | null = null;
 
-  /** @throws TandemError without CAP_NET_RAW, or when the interface is gone. */
-  constructor(place: Place, onError: (error: Error) => void) {
+  /**
+   * @param onError one message was not sent
+   * @param onDead the socket is of no use any more
+   * @throws TandemError without CAP_NET_RAW, or when the interface is gone.
+   */
+  constructor(place: Place, onError: (error: Error) => void, onDead: (error: Error) => void) {
     this.#place = place;
     this.#onError = onError;
     this.#socket = openRaw(IPPROTO_RAW, place.family);
-    this.#socket.on('error', onError);
+    // raw-socket closes itself after an error of the descriptor
+    this.#socket.on('error', (error) => {
+      if (!this.#closed) onDead(error);
+    });
     try {
       this.#configure();
     } catch (cause) {

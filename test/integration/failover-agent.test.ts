@@ -99,7 +99,7 @@ describe.skipIf(unable !== null)('failover agent', () => {
     expect((await a.router())?.transitions).toBe(2);
   });
 
-  test('preemption: the better node takes over from the worse without losing a ping', async () => {
+  test('preemption: the better node takes over from the worse, and clients hardly notice', async () => {
     const b = await start(hostB, spec(100));
     await b.waitState('Active');
     const ping = pinging(VIP4, 3);
@@ -196,6 +196,17 @@ describe.skipIf(unable !== null)('failover agent', () => {
     expect(a.hasEvent('failover.agent-hung')).toBe(false);
     expect(await a.agentPid()).toBe(pid);
     expect((await client.run(['ping', '-c1', '-W1', VIP4])).status).toBe(0);
+  });
+
+  test('SIGSTOP of the supervisor: its workers serve nobody, so the agent resigns until it is back', async () => {
+    const { a, b } = await startPair({ leaseSeconds: 60 });
+    process.kill(a.process.pid, 'SIGSTOP');
+    await b.waitState('Active');
+    expect((await b.router())?.reason).toBe('peer-priority-zero');
+    expect(hostA.holds(VIP4)).toBe(false);
+    process.kill(a.process.pid, 'SIGCONT');
+    await a.waitState('Active');
+    expect(a.events('failover.supervisor-lost').map(({ level }) => level)).toEqual(['warn', 'info']);
   });
 
   test('without preemption an Active that overslept its lease leaves the addresses to its successor', async () => {
@@ -373,6 +384,17 @@ describe.skipIf(unable !== null)('failover agent', () => {
       await eventually('b hears a', async () => ((await b.router(family))?.advertisementsReceived ?? 0) > 3);
     }
     expect((await b.router(6))?.peer?.address).toBe('2001:db8:99::1');
+  });
+
+  test('version 2 with a password: it works, is warned of, and the password is nowhere to be read', async () => {
+    const { a, b } = await startPair({ version: 2, advertiseMillis: 1_000, authPass: 'hunter22' });
+    expect((await b.router())?.peer).toMatchObject({ priority: 200, checksum: null });
+    await b.request({ do: 'configure', spec: spec(100, { version: 2, advertiseMillis: 1_000 }) });
+    await eventually('the password is missed', async () => {
+      return ((await b.router())?.discarded['auth-type'] ?? 0) > 0;
+    });
+    expect(a.events('failover.auth-warning')).toHaveLength(1);
+    for (const node of [a, b]) expect(node.process.log()).not.toContain('hunter22');
   });
 
   test('an interface that does not exist is waited for', async () => {

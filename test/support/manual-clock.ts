@@ -51,6 +51,11 @@ export class ManualClock implements Clock {
     this.#now = end;
   }
 
+  /** The process does not run for `by`: what comes due meanwhile fires late, with the next `advance`. */
+  stall(by: Duration): void {
+    this.#now = after(this.#now, by);
+  }
+
   /** Like `advance`, but lets promises settle after each timer: for shells that await between timers. */
   async advanceAsync(by: Duration): Promise<void> {
     const end = after(this.#now, by);

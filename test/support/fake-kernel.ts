@@ -1,0 +1,92 @@
+/** The part of the native addon that the failover agent's units use, with a kernel made of maps. */
+import { type IpPrefix, ipFromBytes } from '../../src/lib/ip.ts';
+import type {
+  AddressInfo,
+  LeaseOptions,
+  LinkInfo,
+  Native,
+  NativeHandle,
+  NetlinkEvent,
+  PacketSocket,
+} from '../../src/native/index.ts';
+
+export const IFA_F_TENTATIVE = 0x40;
+export const IFA_F_PERMANENT = 0x80;
+
+export class FakeKernel {
+  readonly addresses = new Map<string, AddressInfo>();
+  readonly links = new Map<number, LinkInfo>();
+  readonly frames: Uint8Array[] = [];
+  /** Every putAddress and removeAddress, in words. */
+  readonly calls: string[] = [];
+  /** Thrown by the next calls that change addresses. */
+  refuse: { code: string } | null = null;
+  #monitor: ((event: NetlinkEvent) => void) | null = null;
+  #arp: ((frame: Uint8Array) => void) | null = null;
+
+  /** Typed as the whole addon: a unit that calls anything else fails loudly. */
+  get native(): Native {
+    return {
+      putAddress: (lease: LeaseOptions) => this.#put(lease),
+      removeAddress: (lease: Pick<LeaseOptions, 'ifindex' | 'address' | 'prefixLength'>) =>
+        this.#remove(lease),
+      listAddresses: () => [...this.addresses.values()],
+      listLinks: () => [...this.links.values()],
+      monitor: (listener: (event: NetlinkEvent) => void) => this.#watch(listener),
+      openPacketSocket: (_: number, etherType: number, listener: ((frame: Uint8Array) => void) | null) =>
+        this.#packet(etherType, listener),
+    } as unknown as Native;
+  }
+
+  tell(event: NetlinkEvent): void {
+    this.#monitor?.(event);
+  }
+
+  /** An ARP frame arrives. */
+  arp(frame: Uint8Array): void {
+    this.#arp?.(frame);
+  }
+
+  has(prefix: IpPrefix): boolean {
+    return this.addresses.has(prefix.address.text);
+  }
+
+  #put({ ifindex, address, prefixLength, lifetime, preferred }: LeaseOptions): void {
+    const { text } = ipFromBytes(address);
+    this.calls.push(`put ${text} ${lifetime}/${preferred}`);
+    this.#check('RTM_NEWADDR');
+    const times = { validLifetime: lifetime, preferredLifetime: preferred };
+    this.addresses.set(text, { ifindex, address, prefixLength, scope: 0, flags: 0, ...times });
+  }
+
+  #remove({ address }: Pick<LeaseOptions, 'address'>): boolean {
+    const { text } = ipFromBytes(address);
+    this.calls.push(`remove ${text}`);
+    this.#check('RTM_DELADDR');
+    return this.addresses.delete(text);
+  }
+
+  #check(syscall: string): void {
+    if (this.refuse !== null)
+      throw Object.assign(new Error(this.refuse.code), { ...this.refuse, errno: -1, syscall });
+  }
+
+  #watch(listener: (event: NetlinkEvent) => void): NativeHandle {
+    this.#monitor = listener;
+    return {
+      close: () => {
+        this.#monitor = null;
+      },
+    };
+  }
+
+  #packet(etherType: number, listener: ((frame: Uint8Array) => void) | null): PacketSocket {
+    if (etherType !== 0) this.#arp = listener;
+    return {
+      send: (frame) => void this.frames.push(frame),
+      close: () => {
+        this.#arp = null;
+      },
+    };
+  }
+}
