@@ -71,12 +71,13 @@ export function tcpClient(port: number, host = '127.0.0.1'): Promise<Socket> {
   });
 }
 
-/** One request, one answer, each ended by FIN. */
+/** One request, one answer, each ended by FIN. A refusal (reset, even before connect) is an ending like others. */
 export async function exchange(port: number, request: string, host = '127.0.0.1'): Promise<Ending> {
-  const socket = await tcpClient(port, host);
+  const socket = connect({ port, host, allowHalfOpen: true, noDelay: true });
   const answer = readToEnd(socket);
   socket.end(request);
   const ending = await answer;
+  socket.on('error', () => undefined);
   socket.destroy();
   return ending;
 }
