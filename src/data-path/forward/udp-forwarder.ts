@@ -277,10 +277,10 @@ export class UdpForwarder implements Service, UdpSessionOwner {
   #closeListener(key: string): void {
     const listener = this.#listeners.get(key);
     if (listener === undefined) return;
+    this.#listeners.delete(key); // first: the end of the last session closes whatever listener is left
     for (const session of this.#sessions) {
       if (session.client.socket === listener.socket) this.#end(session, 'drain-deadline');
     }
-    this.#listeners.delete(key);
     listener.socket.close();
     this.#context.counters.fdClosed();
   }
