@@ -34,8 +34,8 @@ ${backends.map((address) => `[[service.backend]]\naddress = "${address}"`).join(
 
 const SERVICES = [
   webService(),
-  // both of iperf3's connections must reach the same server
-  simple('iperf', 'tcp', 5201, 'type = "tcp"', ['10.98.0.11:5201']),
+  // both of iperf3's connections must reach the same server; a probe would be taken for a test
+  simple('iperf', 'tcp', 5201, '', ['10.98.0.11:5201']),
   simple('iperf-udp', 'udp', 5201, '', ['10.98.0.11:5201']),
   simple('dns', 'udp', 53, 'type = "dns"\nquery = "who.test"\nrecord_type = "TXT"', [
     '10.98.0.11:53',
