@@ -7,6 +7,7 @@ import { addCompletion } from './commands/completion.ts';
 import { addEvents } from './commands/events.ts';
 import { addFailover } from './commands/failover.ts';
 import { Host } from './commands/host.ts';
+import { addImport } from './commands/import.ts';
 import { addInit } from './commands/init.ts';
 import { addReload } from './commands/reload.ts';
 import { addRun } from './commands/run.ts';
@@ -37,7 +38,17 @@ export function buildProgram(host: Host): Command {
     .showHelpAfterError('(--help shows what there is)')
     .addHelpText('after', EXIT_HELP)
     .exitOverride();
-  const add = [addRun, addCheck, addStatus, addBackends, addFailover, addReload, addEvents, addInit];
+  const add = [
+    addRun,
+    addCheck,
+    addStatus,
+    addBackends,
+    addFailover,
+    addReload,
+    addEvents,
+    addInit,
+    addImport,
+  ];
   for (const register of [...add, addCompletion, addVersion]) register(program, host);
   return program;
 }

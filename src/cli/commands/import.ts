@@ -1,0 +1,91 @@
+import { closeSync, fchmodSync, ftruncateSync, openSync, writeSync } from 'node:fs';
+import { hostname } from 'node:os';
+import { resolve } from 'node:path';
+import type { Command } from 'commander';
+import type { ImportResult } from '../../config/import/keepalived/index.ts';
+import { EXIT, errnoOf, messageOf, TandemError } from '../../lib/errors.ts';
+import { importLines } from '../import-view.ts';
+import { type Style, styleOf } from '../output.ts';
+import { type Session, wantsColor } from '../session.ts';
+import type { Host } from './host.ts';
+
+interface ImportOptions {
+  readonly output?: string;
+  readonly force?: boolean;
+  readonly configId?: string;
+}
+
+export function addImport(program: Command, host: Host): void {
+  const command = program
+    .command('import')
+    .description('turn the configuration of another program into one for tandem');
+  command
+    .command('keepalived.conf')
+    .alias('keepalived')
+    .description('the file on standard output, what became of each keyword on standard error')
+    .argument('<file>', 'its includes are read too')
+    .option('-o, --output <path>', 'write the configuration there')
+    .option('--force', 'even if that file exists')
+    .option('--config-id <id>', "keepalived's -i, for lines with @ (default: this host's name)")
+    .addHelpText(
+      'after',
+      '\nExit status: 0 all that matters was carried over, 1 something is missing (see the report), 64 the file cannot be read.',
+    )
+    .action((file: string, options: ImportOptions, own: Command) =>
+      host.run(own, (session) => {
+        const color = wantsColor(
+          session.io.stderr,
+          session.io.env,
+          own.optsWithGlobals<{ color?: boolean }>(),
+        );
+        return importFile(session, file, options, styleOf(color));
+      }),
+    );
+}
+
+async function importFile(
+  session: Session,
+  file: string,
+  options: ImportOptions,
+  style: Style,
+): Promise<number> {
+  const { importKeepalived } = await import('../../config/import/keepalived/index.ts');
+  const { systemReader } = await import('../../config/import/system-reader.ts');
+  const configId = options.configId ?? hostname().split('.')[0] ?? '';
+  const result = importKeepalived(resolve(file), systemReader, configId);
+  if (options.output !== undefined) write(options.output, result, options.force === true);
+  show(session, result, options.output, style);
+  return result.complete ? EXIT.ok : EXIT.failure;
+}
+
+function show(session: Session, result: ImportResult, output: string | undefined, style: Style): void {
+  const { toml, report, faults, complete } = result;
+  if (session.json) {
+    // what was asked to go into a file alone stays there: it may hold a password
+    const where = output === undefined ? { toml } : { output };
+    session.printJson({ complete, ...where, report, faults });
+    return;
+  }
+  if (output === undefined) session.io.stdout.write(toml);
+  for (const line of importLines(result, style)) session.note(line);
+  if (output !== undefined) session.note(`\n${output} is written; next: tandem check ${output}`);
+}
+
+/** A file with a password is for its owner alone, also when it was there before. */
+function write(path: string, { toml, secret }: ImportResult, force: boolean): void {
+  let fd: number | undefined;
+  try {
+    fd = openSync(path, force ? 'a' : 'wx', secret ? 0o600 : 0o644);
+    if (secret) fchmodSync(fd, 0o600);
+    ftruncateSync(fd);
+    writeSync(fd, toml);
+  } catch (error) {
+    const exists = errnoOf(error) === 'EEXIST';
+    const hint = exists ? '--force overwrites it' : 'choose another --output';
+    const reason = exists ? 'exists already' : `cannot be written: ${messageOf(error)}`;
+    const exitStatus = exists ? EXIT.usage : EXIT.osError;
+    throw new TandemError('import-output', `${path} ${reason}`, { hint, exitStatus, cause: error });
+  } finally {
+    if (fd !== undefined) closeSync(fd);
+  }
+}

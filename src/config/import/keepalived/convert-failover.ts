@@ -1,0 +1,235 @@
+import { formatDuration, seconds } from '../../../lib/duration.ts';
+import type { IpFamily } from '../../../lib/ip.ts';
+import type { Announce, Globals, VirtualIp, VrrpInstance } from './model.ts';
+import { Names } from './names.ts';
+import type { TomlTable, TomlValue } from './toml.ts';
+
+/** A [[failover.group]] for each vrrp_instance that can have one. */
+export function convertInstances(instances: readonly VrrpInstance[], globals: Globals): TomlTable[] {
+  const used = new Used();
+  return instances.flatMap((instance) => convertInstance(instance, globals, used));
+}
+
+/** What two groups must not share. */
+class Used {
+  readonly names = new Names();
+  readonly #taken = new Set<string>();
+
+  /** False when it is taken already. */
+  take(what: string): boolean {
+    const free = !this.#taken.has(what);
+    this.#taken.add(what);
+    return free;
+  }
+}
+
+function convertInstance(instance: VrrpInstance, globals: Globals, used: Used): TomlTable[] {
+  const { section, vrid, family } = instance;
+  const { statement, journal } = section;
+  const leaveOut = (reason: string): TomlTable[] => {
+    journal.remark(statement, 'missing', `left out: ${reason}`);
+    return [];
+  };
+  if (family === undefined) return leaveOut('it has no virtual address, and a group needs one');
+  if (vrid === undefined) return leaveOut('it has no virtual_router_id');
+  const device = deviceOf(instance, globals);
+  if (!/^[^\s/\0]{1,15}$/.test(device) || /^\.\.?$/.test(device))
+    return leaveOut('its interface has no usable name');
+  const version = family === 6 ? 3 : instance.version === 3 ? 3 : 2;
+  const groups = splitByFamily(instance, device, family, version, used);
+  return groups.flatMap(({ family: own, addresses, separate }) => {
+    if (addresses.length === 0) return [];
+    if (!used.take(`router ${device} ${vrid} ${own}`)) {
+      return leaveOut(`VRID ${vrid} is used by an earlier instance on ${device}`);
+    }
+    const wanted = instance.name === '' ? `vrid-${vrid}` : instance.name;
+    const name = used.names.take(separate ? `${wanted}-v${own}` : wanted);
+    if (name !== wanted && !separate) journal.remark(statement, 'changed', `it is called ${name}`);
+    return [groupTable(instance, { name, vrid, device, version: own === 6 ? 3 : version, addresses })];
+  });
+}
+
+/** Without `interface` (unicast alone) keepalived goes by the addresses, or by its default. */
+function deviceOf({ section, interface: own, addresses }: VrrpInstance, globals: Globals): string {
+  if (own !== undefined) return own;
+  const device =
+    addresses.find((address) => address.device !== undefined)?.device ?? globals.defaultInterface;
+  section.journal.remark(section.statement, 'changed', `it names no interface: ${device} is taken`);
+  return device;
+}
+
+interface FamilyGroup {
+  readonly family: IpFamily;
+  readonly addresses: readonly string[];
+  /** Its excluded addresses of the other family, in a group of their own. */
+  readonly separate: boolean;
+}
+
+/** As many as fit in one advertisement of 1500 bytes, which Tandem's own check asks for. */
+const MAX_ADDRESSES = { 4: 255, 6: 80 } as const;
+
+/**
+ * Each family runs a state machine of its own in Tandem, so excluded addresses of the other family become a
+ * group. In unicast mode that group would have no peer.
+ */
+function splitByFamily(
+  instance: VrrpInstance,
+  device: string,
+  family: IpFamily,
+  version: 2 | 3,
+  used: Used,
+): FamilyGroup[] {
+  const { journal } = instance.section;
+  const kept: Record<IpFamily, string[]> = { 4: [], 6: [] };
+  for (const virtual of instance.addresses) {
+    const own = virtual.prefix.address.family;
+    const fault = addressFault(virtual, device, instance.peers.length > 0 && own !== family);
+    if (fault !== undefined) journal.remark(virtual.item, 'missing', `left out: ${fault}`);
+    else if (kept[own].length >= MAX_ADDRESSES[own]) {
+      journal.remark(virtual.item, 'missing', `left out: ${MAX_ADDRESSES[own]} addresses fit in a group`);
+    } else if (!used.take(`address ${virtual.prefix.address.text}`)) {
+      journal.remark(virtual.item, 'missing', 'left out: it is a virtual address already');
+    } else kept[own].push(virtual.prefix.text);
+  }
+  const other = family === 4 ? 6 : 4;
+  if (version === 3 && kept[family].length > 0) {
+    if (kept[other].length > 0) used.take(`router ${device} ${instance.vrid} ${other}`);
+    return [{ family, addresses: [...kept[family], ...kept[other]], separate: false }];
+  }
+  return [
+    { family, addresses: kept[family], separate: false },
+    { family: other, addresses: kept[other], separate: true },
+  ];
+}
+
+function addressFault(
+  { prefix, device: own }: VirtualIp,
+  device: string,
+  alone: boolean,
+): string | undefined {
+  const { address } = prefix;
+  if (own !== undefined && own !== device)
+    return `it is on ${own}, and a group has one interface (${device})`;
+  if (alone) return 'the unicast peers are of the other address family';
+  const loopback = address.family === 4 ? address.bytes[0] === 127 : address.text === '::1';
+  if (loopback) return 'clients cannot reach a loopback address';
+  if (address.bytes.every((byte) => byte === 255)) return 'it is the broadcast address';
+  return undefined;
+}
+
+interface GroupBase {
+  readonly name: string;
+  readonly vrid: number;
+  readonly device: string;
+  readonly version: 2 | 3;
+  readonly addresses: readonly string[];
+}
+
+function groupTable(instance: VrrpInstance, base: GroupBase): TomlTable {
+  const { section, peers, source } = instance;
+  const preempt = convertPreempt(instance);
+  const { file, line } = section.statement.place;
+  return {
+    header: '[[failover.group]]',
+    comments: [`vrrp_instance ${instance.name} (${file}:${line})`],
+    values: {
+      name: base.name,
+      interface: base.device,
+      vrid: base.vrid,
+      version: base.version,
+      priority: instance.priority,
+      advertise_interval: convertInterval(instance, base.version),
+      addresses: base.addresses,
+      preempt: preempt.preempt,
+      preempt_delay: preempt.delay,
+      unicast: peers.length === 0 ? undefined : convertUnicast(instance, source?.text),
+      auth_pass: convertPassword(instance, base.version),
+      announce: convertAnnounce(instance.announce),
+    },
+  };
+}
+
+function convertUnicast({ section, peers }: VrrpInstance, source: string | undefined): TomlValue {
+  const texts = new Set(peers.map(({ address }) => address.text));
+  const others = [...texts].filter((text) => text !== source);
+  if (source !== undefined && texts.has(source)) {
+    section.journal.remark(section.statement, 'changed', 'its own address is not taken for a peer');
+  }
+  return source === undefined ? { peers: others } : { source, peers: others };
+}
+
+/** Version 2 has whole seconds (RFC 3768, 5.3.7), version 3 centiseconds up to 40.95 s (RFC 9568, 5.2.7). */
+function convertInterval({ section, advertInterval }: VrrpInstance, version: 2 | 3): string {
+  const rounded =
+    version === 2
+      ? Math.max(1, Math.round(advertInterval))
+      : Math.min(4_095, Math.max(1, Math.round(advertInterval * 100))) / 100;
+  if (Math.abs(rounded - advertInterval) > 1e-9) {
+    const statement = section.last('advert_int') ?? section.statement;
+    section.journal.remark(statement, 'changed', `version ${version} has no such interval: ${rounded} s`);
+  }
+  return formatDuration(seconds(rounded));
+}
+
+/** keepalived clears both settings where they cannot work, with a warning: so does the import. */
+function convertPreempt(instance: VrrpInstance): { preempt?: boolean; delay?: string } {
+  const { section, noPreempt, preemptDelay, priority, startsAsMaster } = instance;
+  const { journal } = section;
+  const delay = section.last('preempt_delay');
+  const pointless = startsAsMaster
+    ? 'with "state MASTER"'
+    : priority === 255
+      ? 'with priority 255'
+      : undefined;
+  if (pointless !== undefined) {
+    const text = `keepalived ignores it ${pointless}: left out, write it into the file if it is meant`;
+    if (noPreempt !== undefined) journal.remark(noPreempt, 'changed', text);
+    if (delay !== undefined && preemptDelay > 0) journal.remark(delay, 'changed', text);
+    return {};
+  }
+  if (noPreempt !== undefined) {
+    if (delay !== undefined) journal.remark(delay, 'needless', 'it means nothing with nopreempt');
+    return { preempt: false };
+  }
+  return preemptDelay > 0 ? { delay: formatDuration(seconds(preemptDelay)) } : {};
+}
+
+/** VRRPv2 has room for 8 bytes (RFC 2338, 5.3.10). Only the file gets to see the password. */
+function convertPassword({ section }: VrrpInstance, version: 2 | 3): string | undefined {
+  const { journal } = section;
+  const authentication = section.section('authentication');
+  if (authentication === undefined) return undefined;
+  const type = authentication.text('auth_type') ?? 'PASS';
+  const statement = authentication.last('auth_pass');
+  const password = statement?.args[0];
+  if (version === 3) {
+    journal.remark(
+      authentication.statement,
+      'needless',
+      'VRRPv3 has no authentication: keepalived ignores it',
+    );
+    return undefined;
+  }
+  if (type !== 'PASS') {
+    const text = 'Tandem has no AH: change both nodes to PASS or, better, to none';
+    journal.remark(authentication.last('auth_type') ?? authentication.statement, 'missing', text);
+    return undefined;
+  }
+  if (statement === undefined || password === undefined || password === '') return undefined;
+  const bytes = Buffer.from(password);
+  if (bytes.length <= 8) return password;
+  journal.remark(statement, 'changed', 'the first 8 bytes, as keepalived does');
+  return bytes.subarray(0, 8).toString();
+}
+
+/** keepalived sends a burst and, some seconds later, another; Tandem spreads one. */
+function convertAnnounce({ repeat, interval, refresh }: Announce): TomlValue | undefined {
+  const span = (value: number, min: number, max: number): string =>
+    formatDuration(seconds(Math.min(max, Math.max(min, value))));
+  const table: TomlValue = {
+    ...(repeat === undefined ? {} : { repeat: Math.min(100, Math.max(1, Math.round(repeat))) }),
+    ...(interval === undefined || interval === 0 ? {} : { interval: span(interval, 0.001, 60) }),
+    ...(refresh === undefined ? {} : { refresh: span(refresh, 0, 3_600) }),
+  };
+  return Object.keys(table).length === 0 ? undefined : table;
+}

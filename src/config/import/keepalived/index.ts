@@ -1,0 +1,106 @@
+import { ConfigError } from '../../errors.ts';
+import { parseConfig } from '../../load.ts';
+import { convertInstances } from './convert-failover.ts';
+import { convertServices } from './convert-services.ts';
+import { flatten } from './files.ts';
+import { Journal, Section } from './journal.ts';
+import type { Globals, KeepalivedModel } from './model.ts';
+import { parse, type Statement } from './parser.ts';
+import { readVirtualServer } from './read-lvs.ts';
+import { readGlobals, readInstance } from './read-vrrp.ts';
+import { buildReport, type ReportEntry } from './report.ts';
+import type { SourceReader } from './source.ts';
+import { commentLine, renderTable, type TomlTable } from './toml.ts';
+
+export type { ReportEntry } from './report.ts';
+export type { SourceReader } from './source.ts';
+
+export interface ImportResult {
+  /** The configuration for Tandem; loads unless `faults` says otherwise. */
+  readonly toml: string;
+  readonly report: readonly ReportEntry[];
+  /** What Tandem's own check finds wrong in `toml`: faults that the source brought along. */
+  readonly faults: readonly string[];
+  /** Everything that decides how the pair behaves is in `toml`. */
+  readonly complete: boolean;
+  /** `toml` holds a password. */
+  readonly secret: boolean;
+  readonly files: readonly string[];
+}
+
+/**
+ * Turns a keepalived configuration into Tandem's. `configId` is keepalived's `-i` (by default the first part
+ * of the host's name), which decides "@" lines.
+ * @throws ConfigError (exit status 64) when the file cannot be read or parsed, with file, line and column.
+ */
+export function importKeepalived(path: string, reader: SourceReader, configId: string): ImportResult {
+  const { lines, notes, files } = flatten(path, reader, configId);
+  const statements = parse(lines);
+  const journal = new Journal();
+  const model = readModel(statements, journal);
+  const services = convertServices(model.virtualServers, model.globals.timeouts);
+  const groups = convertInstances(model.instances, model.globals);
+  const toml = render(path, model.globals, services, groups);
+  const report = buildReport(statements, journal, notes);
+  const faults = check(toml);
+  const complete = faults.length === 0 && report.every(({ fate }) => fate !== 'missing');
+  const secret = groups.some(({ values }) =>
+    Object.entries(values).some(([key, value]) => key === 'auth_pass' && value !== undefined),
+  );
+  return { toml, report, faults, complete, secret, files };
+}
+
+export function readModel(statements: readonly Statement[], journal: Journal): KeepalivedModel {
+  const root: Statement = {
+    keyword: '',
+    args: [],
+    place: { file: '', line: 0, column: 0 },
+    block: statements,
+  };
+  const top = new Section(root, '', journal);
+  const globals = readGlobals(top.sections('global_defs'));
+  const named = top
+    .all('virtual_server_group')
+    .map((group): [string, Statement] => [group.args[0] ?? '', group]);
+  const groups = new Map(named);
+  return {
+    globals,
+    instances: top.sections('vrrp_instance').map((section) => readInstance(section, globals)),
+    virtualServers: top.sections('virtual_server').map((section) => readVirtualServer(section, groups)),
+  };
+}
+
+function render(
+  path: string,
+  globals: Globals,
+  services: readonly (readonly TomlTable[])[],
+  groups: readonly TomlTable[],
+): string {
+  const head = [
+    `Made by "tandem import" from ${path}.`,
+    'Read the report that came with it, and docs/coming-from-keepalived.md, then: tandem check FILE',
+  ];
+  const name = globals.routerId;
+  const usable = name !== undefined && /^[a-zA-Z0-9_.-]{1,64}$/.test(name);
+  const node: TomlTable[] = usable ? [{ header: '[node]', comments: [], values: { name } }] : [];
+  const { realtimePriority: realtime_priority } = globals;
+  const failover: TomlTable[] =
+    groups.length === 0
+      ? []
+      : [{ header: '[failover]', comments: [], values: { realtime_priority } }, ...groups];
+  const tables = [...node, ...services.flat(), ...failover];
+  return `${head.map(commentLine).join('\n')}\n\n${tables.map(renderTable).join('\n')}`;
+}
+
+/** Interfaces and subnets are for "tandem check" on the host itself. */
+function check(toml: string): string[] {
+  try {
+    parseConfig(toml, 'tandem.toml', { hostFaults: 'warning' });
+    return [];
+  } catch (error) {
+    if (!(error instanceof ConfigError)) throw error;
+    return error.problems
+      .filter(({ severity }) => severity === 'error')
+      .map(({ key, message }) => (key === '' ? message : `${key}: ${message}`));
+  }
+}

@@ -1,0 +1,121 @@
+import { type Fate, rowOf } from './keywords.ts';
+import type { Statement } from './parser.ts';
+
+/** What the converter found out about one statement, beyond what the table of keywords says. */
+export interface Remark {
+  /** Null leaves the table's. */
+  readonly fate: Fate | null;
+  readonly text: string;
+  /** A word of the statement that is meant instead of its keyword, such as `label` of an address. */
+  readonly option?: string;
+}
+
+/**
+ * Which statements the converter read, and what it has to say about them. What the table takes for carried
+ * over but nobody read ends in the report as lost, so that nothing is dropped in silence.
+ */
+export class Journal {
+  readonly #read = new Set<Statement>();
+  readonly #remarks = new Map<Statement, Remark[]>();
+
+  read(statement: Statement): void {
+    this.#read.add(statement);
+  }
+
+  wasRead(statement: Statement): boolean {
+    return this.#read.has(statement);
+  }
+
+  /** `text` is shown to people: never a password, nor a command line, which may hold one. */
+  remark(statement: Statement, fate: Fate | null, text: string, option?: string): void {
+    this.read(statement);
+    const remark = option === undefined ? { fate, text } : { fate, text, option };
+    this.#remarks.set(statement, [...(this.#remarks.get(statement) ?? []), remark]);
+  }
+
+  remarks(statement: Statement): readonly Remark[] {
+    return this.#remarks.get(statement) ?? [];
+  }
+}
+
+/** A block while it is read: every look at it is in the journal. */
+export class Section {
+  readonly statement: Statement;
+  readonly context: string;
+  readonly journal: Journal;
+
+  constructor(statement: Statement, context: string, journal: Journal) {
+    this.statement = statement;
+    this.context = context;
+    this.journal = journal;
+    journal.read(statement);
+  }
+
+  /** All statements with one of these names. */
+  all(...keywords: readonly string[]): Statement[] {
+    const found = (this.statement.block ?? []).filter((inner) => keywords.includes(inner.keyword));
+    for (const statement of found) this.journal.read(statement);
+    return found;
+  }
+
+  /** The one that counts: keepalived lets the last one win. */
+  last(...keywords: readonly string[]): Statement | undefined {
+    const found = this.all(...keywords);
+    for (const earlier of found.slice(0, -1)) {
+      this.journal.remark(earlier, 'needless', `line ${found.at(-1)?.place.line} says otherwise`);
+    }
+    return found.at(-1);
+  }
+
+  sections(...keywords: readonly string[]): Section[] {
+    return this.all(...keywords).map((statement) => this.#section(statement));
+  }
+
+  section(...keywords: readonly string[]): Section | undefined {
+    const statement = this.last(...keywords);
+    return statement === undefined ? undefined : this.#section(statement);
+  }
+
+  #section(statement: Statement): Section {
+    return new Section(statement, rowOf(this.context, statement.keyword)?.opens ?? '', this.journal);
+  }
+
+  /** Items of every block of that name. */
+  items(keyword: string): Statement[] {
+    return this.all(keyword).flatMap((statement) => statement.block ?? []);
+  }
+
+  /** The first word after the keyword; undefined without one. */
+  text(...keywords: readonly string[]): string | undefined {
+    const statement = this.last(...keywords);
+    if (statement === undefined) return undefined;
+    const [text] = statement.args;
+    if (text === undefined || text === '') this.journal.remark(statement, 'missing', 'it has no value');
+    return text === '' ? undefined : text;
+  }
+
+  /** A number within a range; anything else is told and left out, as keepalived does. */
+  number(keyword: string | readonly string[], min: number, max: number): number | undefined {
+    const statement = this.last(...(typeof keyword === 'string' ? [keyword] : keyword));
+    return statement === undefined ? undefined : this.numberOf(statement, min, max);
+  }
+
+  numberOf(statement: Statement, min: number, max: number): number | undefined {
+    const [text = ''] = statement.args;
+    const value = /^-?(?:\d+\.?\d*|\.\d+)$/.test(text) ? Number(text) : Number.NaN;
+    if (value >= min && value <= max) return value;
+    this.journal.remark(
+      statement,
+      'missing',
+      `its value is not a number from ${min} to ${max}: the default holds`,
+    );
+    return undefined;
+  }
+
+  /** `keyword`, `keyword on|true|yes`; false for `off|false|no`; undefined when it is not there. */
+  flag(...keywords: readonly string[]): boolean | undefined {
+    const statement = this.last(...keywords);
+    if (statement === undefined) return undefined;
+    return !/^(?:off|false|no)$/i.test(statement.args[0] ?? '');
+  }
+}
