@@ -113,7 +113,7 @@ export class DataPathRig {
   #version = 1;
   #leftAtExit: readonly number[] = [];
 
-  private constructor(limits: ProcessLimits) {
+  private constructor(limits: ProcessLimits, spawnWorker: SpawnWorker) {
     const counters = createCounters({ workers: 1, services: 8, backends: 32 });
     this.#reader = new CounterReader(counters);
     this.dataPath = new DataPath({
@@ -124,7 +124,7 @@ export class DataPathRig {
       emit: (event) => this.events.push(event),
       onTraffic: (service, id, outcome) => this.traffic.push({ service, backend: id, outcome }),
       spawn: (data, listener) =>
-        inProcess(data, {
+        spawnWorker(data, {
           ...listener,
           onExit: (error) => {
             // before the supervisor gives back what a dead worker held, which would hide a leak
@@ -135,8 +135,11 @@ export class DataPathRig {
     });
   }
 
-  static async start(limits: Partial<ProcessLimits> = {}): Promise<DataPathRig> {
-    const rig = new DataPathRig({ ...LIMITS, ...limits });
+  static async start(
+    limits: Partial<ProcessLimits> = {},
+    spawnWorker: SpawnWorker = inProcess,
+  ): Promise<DataPathRig> {
+    const rig = new DataPathRig({ ...LIMITS, ...limits }, spawnWorker);
     await rig.dataPath.start();
     return rig;
   }
