@@ -29,25 +29,31 @@ function status(socketPath) {
   });
 }
 
-function router({ family, state, holdsAddresses }) {
-  return `IPv${family} ${state}${holdsAddresses ? ', holds the address' : ''}`;
+/** The roles of a node: one word when IPv4 and IPv6 agree. */
+function roles(routers) {
+  const words = routers.map(({ state, holdsAddresses }) =>
+    holdsAddresses ? `${state}, holds the addresses` : state,
+  );
+  if (new Set(words).size === 1) return words[0];
+  return routers.map(({ family }, i) => `IPv${family} ${words[i]}`).join('; ');
 }
 
-function service({ name, connections, accepted, backends }) {
-  const eligible = backends.filter((backend) => backend.eligible).length;
-  const counts = `${accepted} clients${live ? `, ${connections} now` : ''}`;
-  return { roleless: `${name} ${eligible}/${backends.length} backends`, counts };
+function eligible({ name, backends }) {
+  return `${name} ${backends.filter((backend) => backend.eligible).length}/${backends.length} backends`;
+}
+
+function clients({ accepted, connections }) {
+  return live ? `${accepted} clients, ${connections} now` : `${accepted} clients`;
 }
 
 /** `line` is shown; `key` decides whether a piped view prints it again (counts alone do not). */
 function describe(name, found) {
   if (found === null) return { key: 'gone', line: `${name}  no answer` };
-  const routers = (found.failover?.routers ?? []).map(router).join(' | ');
-  const services = found.services.map(service);
-  const key = `${routers} ${services.map((s) => s.roleless).join(' ')}`;
+  const role = roles(found.failover?.routers ?? []);
+  const services = found.services.map((one) => `${eligible(one)}, ${clients(one)}`);
   return {
-    key,
-    line: `${name}  ${routers} | ${services.map((s) => `${s.roleless}, ${s.counts}`).join(' | ')}`,
+    key: [role, ...found.services.map(eligible)].join(),
+    line: [`${name}  ${role}`, ...services].join(' | '),
   };
 }
 
