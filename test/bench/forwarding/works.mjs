@@ -1,0 +1,107 @@
+// What is measured. Each work returns { value, units, note? }: the rate, how many units of work that was (for CPU
+// time a unit), and what went wrong.
+import { cpuMillis, Daemon, memoryKib, run, sleep } from './shell.mjs';
+import { DIRECT_BACKEND, NS, VIP } from './topology.mjs';
+
+const target = (name) => (name === 'direct' ? DIRECT_BACKEND : VIP);
+const port = (name) => (name === 'direct' ? 8080 : 80);
+
+const iperf = (flags) => async (name, options) => {
+  const command = `iperf3 -c ${target(name)} -t ${options.seconds} ${flags} -J`;
+  const { stdout } = await run(NS.client, command, { seconds: options.seconds + 15 });
+  try {
+    const { end, error } = JSON.parse(stdout);
+    const gigabits = (end.sum_received.bytes * 8) / 1e9;
+    return { value: end.sum_received.bits_per_second / 1e9, units: gigabits, note: error };
+  } catch {
+    return { value: 0, units: 0, note: 'iperf3 failed' };
+  }
+};
+
+const wrk = (flags) => async (name, options) => {
+  const url = `http://${target(name)}:${port(name)}/`;
+  const { stdout } = await run(NS.client, `wrk -t1 ${flags} -d${options.seconds}s ${url}`);
+  const errors = /Socket errors: (.*)/.exec(stdout)?.[1];
+  const unexpected = /Non-2xx or 3xx responses: (\d+)/.exec(stdout)?.[1];
+  return {
+    value: Number(/Requests\/sec:\s+([\d.]+)/.exec(stdout)?.[1] ?? 0),
+    units: Number(/(\d+) requests in/.exec(stdout)?.[1] ?? 0),
+    note: [errors, unexpected].filter(Boolean).join(' ') || undefined,
+  };
+};
+
+async function udp(name, options) {
+  const { stdout } = await run(
+    NS.client,
+    `${options.helpers}/udp-echo client ${target(name)} 9000 1000 128 64 ${options.seconds}`,
+  );
+  try {
+    const { pps, n, lost, bad } = JSON.parse(stdout);
+    return { value: pps, units: n, note: lost + bad > 0 ? `lost ${lost}, wrong ${bad}` : undefined };
+  } catch {
+    return { value: 0, units: 0, note: 'udp-echo failed' };
+  }
+}
+
+/** User memory that each of so many silent connections costs the balancer, in KiB. */
+async function idle(_name, { helpers, dir, connections, balancer }) {
+  if (balancer === null) return { value: 0, units: 0 };
+  await sleep(1_500);
+  const before = memoryKib(balancer);
+  const command = `${helpers}/hold-idle ${VIP} 80 ${connections}`;
+  const holder = new Daemon(NS.client, command, { dir, name: 'idle', pipe: true });
+  let said = '';
+  holder.child.stdout.on('data', (text) => {
+    said += text;
+  });
+  for (let i = 0; i < 300 && !said.includes('ready') && !holder.gone; i++) await sleep(100);
+  await sleep(3_000);
+  const after = memoryKib(balancer);
+  const opened = Number(/ready (\d+)/.exec(said)?.[1] ?? 0);
+  holder.child.stdin.end();
+  await holder.exited;
+  await sleep(1_000);
+  const note = opened === connections ? undefined : `only ${opened} of ${connections}`;
+  return { value: (after - before) / Math.max(1, opened), units: 0, note };
+}
+
+/** `lower`: less is better. `bar`: what Tandem must reach, as a ratio to a contender or as a figure. */
+export const WORKS = {
+  idle: { title: 'Idle connection', unit: 'KiB user', run: idle, lower: true, bar: { below: 12 } },
+  bulk1: { title: 'Bulk up, 1 stream', unit: 'Gbit/s', run: iperf('-P1'), bar: { of: 'haproxy', ratio: 1 } },
+  bulk8: { title: 'Bulk up, 8 streams', unit: 'Gbit/s', run: iperf('-P8'), bar: { of: 'haproxy', ratio: 1 } },
+  bulk8r: {
+    title: 'Bulk down, 8 streams',
+    unit: 'Gbit/s',
+    run: iperf('-P8 -R'),
+    bar: { of: 'haproxy', ratio: 1 },
+  },
+  rr: {
+    title: 'Small requests, 64 at once',
+    unit: '1/s',
+    run: wrk('-c64'),
+    bar: { of: 'haproxy', ratio: 0.65 },
+  },
+  cps: {
+    title: 'New connections, 64 at once',
+    unit: '1/s',
+    run: wrk("-c64 -H 'Connection: close'"),
+    bar: { of: 'haproxy', ratio: 0.4 },
+  },
+  udp: {
+    title: 'UDP echo, 128 at once',
+    unit: '1/s',
+    run: udp,
+    udp: true,
+    bar: { of: 'nginx', ratio: 0.65 },
+  },
+};
+
+/** One measurement, with the balancer's CPU time for each unit of work in microseconds (bulk: for each Gbit, ms). */
+export async function measure(work, name, options) {
+  const before = options.balancer === null ? 0 : cpuMillis(options.balancer);
+  const result = await WORKS[work].run(name, options);
+  const used = options.balancer === null ? 0 : cpuMillis(options.balancer) - before;
+  const scale = WORKS[work].unit === 'Gbit/s' ? 1 : 1_000;
+  return { ...result, cpu: result.units > 0 ? (used * scale) / result.units : Number.NaN };
+}
