@@ -137,7 +137,6 @@ export class Engine {
   }
 
   #stop(drain: Duration): void {
-    this.#stopping = true;
     for (const name of [...this.#services.keys()]) this.#close(name, drain);
     // those that were draining already get no more time than the rest
     const early = [...this.#draining];
@@ -146,6 +145,8 @@ export class Engine {
         for (const service of early) if (this.#draining.has(service)) cut(service, drain);
       }),
     );
+    // only now: an idle service that closes at once must not end the worker under the clients of the next
+    this.#stopping = true;
     this.#checkStopped();
   }
 

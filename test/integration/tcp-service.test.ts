@@ -378,6 +378,25 @@ describe('what the supervisor does', () => {
     expect(rig.service().closed.shutdown).toBe(1);
   });
 
+  it('stop with a drain waits for the clients of every service, whichever is idle', async () => {
+    const one = await greeter('one');
+    const backends = [backend(one.address)];
+    const idle = [await freePort(), await freePort()].map((p) => [endpoint(`127.0.0.1:${p}`)]);
+    rig.open(serviceSpec({ name: 'idle before', listen: idle[0] ?? [], backends }));
+    rig.open(serviceSpec({ listen: listen(), backends }));
+    rig.open(serviceSpec({ name: 'idle after', listen: idle[1] ?? [], backends }));
+    const { socket } = await greeted();
+    let stopped = false;
+    const stopping = rig.stop(seconds(20)).then(() => {
+      stopped = true;
+    });
+    await sleep(200);
+    expect(stopped).toBe(false);
+    socket.end('last');
+    expect((await readToEnd(socket)).bytes.toString()).toBe('last');
+    await stopping;
+  });
+
   it('the heart beats several times a second', async () => {
     const before = rig.process().heartbeats;
     await sleep(1_000);
