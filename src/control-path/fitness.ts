@@ -54,6 +54,8 @@ export interface FitnessState {
   /** Per worker: the last heartbeat count and when it was first seen. */
   readonly beats: ReadonlyMap<string, { readonly count: number; readonly at: Instant }>;
   readonly acceptErrors: number;
+  /** When we looked last; null before the first look. */
+  readonly lookedAt: Instant | null;
   /** Since when everything is well; null while it is not. */
   readonly wellSince: Instant | null;
   /** Has it ever been fit? The first time needs no proof of recovery. */
@@ -74,6 +76,7 @@ export const INITIAL_FITNESS: FitnessState = {
   fit: false,
   beats: new Map(),
   acceptErrors: 0,
+  lookedAt: null,
   wellSince: null,
   everFit: false,
 };
@@ -88,7 +91,7 @@ export function judgeFitness(
   policy: FitnessPolicy,
   now: Instant,
 ): Fitness {
-  const beats = beatsOf(state, seen, now);
+  const beats = beatsOf(state, seen, policy, now);
   const faults = [...workerFaults(beats, seen, policy, now), ...listenerFaults(seen)];
   const concerns = lagConcerns(seen);
   if (seen.acceptErrors > state.acceptErrors) {
@@ -106,15 +109,24 @@ export function judgeFitness(
   const reason = fit
     ? null
     : (faults[0] ?? `recovering: well for less than ${formatDuration(policy.recoverAfter)}`);
-  const next = { fit, beats, acceptErrors: seen.acceptErrors, wellSince, everFit: state.everFit || fit };
+  const everFit = state.everFit || fit;
+  const next = { fit, beats, acceptErrors: seen.acceptErrors, lookedAt: now, wellSince, everFit };
   return { state: next, fit, reason, concerns };
 }
 
 /**
- * Ages are taken from when *we* first saw a count: after a pause of our own the first look finds a grown
- * count and no stall, instead of blaming the worker.
+ * Ages are taken from when *we* first saw a count. After a pause of our own they begin anew: whatever held us up
+ * (SIGSTOP, a virtual machine that was moved) held the worker up as well, and it may not have beaten yet.
  */
-function beatsOf(state: FitnessState, seen: FitnessObservation, now: Instant): FitnessState['beats'] {
+function beatsOf(
+  state: FitnessState,
+  seen: FitnessObservation,
+  policy: FitnessPolicy,
+  now: Instant,
+): FitnessState['beats'] {
+  if (state.lookedAt !== null && now - state.lookedAt > policy.stallAfter) {
+    return new Map(seen.workers.map(({ id, heartbeats }) => [id, { count: heartbeats, at: now }]));
+  }
   const beat = (worker: WorkerObservation): { count: number; at: Instant } => {
     const known = state.beats.get(worker.id);
     return known?.count === worker.heartbeats ? known : { count: worker.heartbeats, at: now };

@@ -75,6 +75,15 @@ describe('fitness', () => {
     expect(look().fit).toBe(true);
   });
 
+  it('gives a worker that was held up with it (SIGSTOP) the time to beat again, and no more', () => {
+    const { during, pause, look } = watch();
+    during(1);
+    pause(10);
+    expect(look({}, true).fit).toBe(true);
+    expect(during(1, {}, true).fit).toBe(true);
+    expect(during(0.2, {}, true).reason).toMatch(/worker 0 has been stalled for 1\.[12]s/);
+  });
+
   it('is unfit at once with a dead worker or a listener that failed', () => {
     const one = watch();
     one.during(1);
