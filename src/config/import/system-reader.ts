@@ -1,9 +1,10 @@
 import { readdirSync, statSync } from 'node:fs';
 import { basename, dirname, resolve } from 'node:path';
-import { errnoOf } from '../../lib/errors.ts';
 import { ConfigError } from '../errors.ts';
 import { readConfigFile } from '../read-file.ts';
 import type { SourceReader } from './keepalived/index.ts';
+
+const HINT = 'name a keepalived configuration, in UTF-8, that this user may read';
 
 /** The files of this host. */
 export const systemReader: SourceReader = {
@@ -11,9 +12,9 @@ export const systemReader: SourceReader = {
     try {
       return readConfigFile(path);
     } catch (error) {
-      // the hint there is about Tandem's own file
-      if (!(error instanceof ConfigError) || errnoOf(error.cause) !== 'ENOENT') throw error;
-      const problems = error.problems.map((problem) => ({ ...problem, hint: 'check the path' }));
+      if (!(error instanceof ConfigError)) throw error;
+      // the hints there are about Tandem's own file
+      const problems = error.problems.map((problem) => ({ ...problem, hint: HINT }));
       throw new ConfigError(problems, { cause: error });
     }
   },
@@ -74,20 +75,46 @@ function namesIn(folder: string): string[] {
 }
 
 function isFile(path: string): boolean {
-  return statSync(path, { throwIfNoEntry: false })?.isDirectory() === false;
+  try {
+    return statSync(path, { throwIfNoEntry: false })?.isDirectory() === false;
+  } catch {
+    return true; // there is something: why it cannot be read is told when it is
+  }
 }
 
-/** fnmatch(3) in a few words: "*", "?", "[a-z]", "[!a-z]". */
+type Piece = '*' | ((character: string) => boolean);
+
+/** fnmatch(3) in a few words: "*", "?", "[a-z]", "[!a-z]". Steps are at most the two lengths multiplied. */
 export function nameMatcher(pattern: string): (name: string) => boolean {
-  const source = pattern.replace(
-    /\[(!?)([^\]]+)\]|[*?]|[^*?[]|\[/g,
-    (part: string, not: string, set: string) => {
-      if (part === '*') return '.*';
-      if (part === '?') return '.';
-      if (part.length > 1) return `[${not === '!' ? '^' : ''}${set.replaceAll(/[\\^[]/g, '\\$&')}]`;
-      return part.replace(/[.+^${}()|\\/[\]-]/, '\\$&');
-    },
-  );
-  const expression = new RegExp(`^${source}$`, 's');
-  return (name) => (pattern.startsWith('.') || !name.startsWith('.')) && expression.test(name);
+  const pieces = (pattern.match(/\[!?[^\]]+\]|[\s\S]/g) ?? []).map(pieceOf);
+  return (name) => (pattern.startsWith('.') || !name.startsWith('.')) && matchesPieces(pieces, name);
+}
+
+function pieceOf(part: string): Piece {
+  if (part === '*') return '*';
+  if (part === '?') return () => true;
+  if (part.length === 1) return (character) => character === part;
+  const not = part.startsWith('[!');
+  const ranges = part.slice(not ? 2 : 1, -1).match(/[\s\S]-[\s\S]|[\s\S]/g) ?? [];
+  return (character) =>
+    ranges.some((range) => (range[0] ?? '') <= character && character <= (range.at(-1) ?? '')) !== not;
+}
+
+/** On a mismatch the last "*" takes one character more; earlier ones need not be looked at again. */
+function matchesPieces(pieces: readonly Piece[], name: string): boolean {
+  let [at, piece] = [0, 0];
+  let star: { readonly piece: number; at: number } | undefined;
+  while (at < name.length) {
+    const expected = pieces[piece];
+    if (expected === '*') {
+      star = { piece: piece++, at };
+    } else if (expected?.(name[at] ?? '')) {
+      piece++;
+      at++;
+    } else if (star !== undefined) {
+      piece = star.piece + 1;
+      at = ++star.at;
+    } else return false;
+  }
+  return pieces.slice(piece).every((rest) => rest === '*');
 }

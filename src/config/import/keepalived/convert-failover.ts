@@ -2,18 +2,25 @@ import { formatDuration, seconds } from '../../../lib/duration.ts';
 import type { IpFamily } from '../../../lib/ip.ts';
 import type { Announce, Globals, VirtualIp, VrrpInstance } from './model.ts';
 import { Names } from './names.ts';
+import { whereabouts } from './source.ts';
 import type { TomlTable, TomlValue } from './toml.ts';
 
 /** A [[failover.group]] for each vrrp_instance that can have one. */
 export function convertInstances(instances: readonly VrrpInstance[], globals: Globals): TomlTable[] {
-  const used = new Used();
+  const used = new Used(instances.map((instance) => routerOf(instance, globals)));
   return instances.flatMap((instance) => convertInstance(instance, globals, used));
 }
 
 /** What two groups must not share. */
 class Used {
   readonly names = new Names();
+  /** The VRIDs that instances have for their own family, earlier or later in the file. */
+  readonly routers: ReadonlySet<string>;
   readonly #taken = new Set<string>();
+
+  constructor(routers: readonly string[]) {
+    this.routers = new Set(routers);
+  }
 
   /** False when it is taken already. */
   take(what: string): boolean {
@@ -33,29 +40,37 @@ function convertInstance(instance: VrrpInstance, globals: Globals, used: Used): 
   if (family === undefined) return leaveOut('it has no virtual address, and a group needs one');
   if (vrid === undefined) return leaveOut('it has no virtual_router_id');
   const device = deviceOf(instance, globals);
+  if (instance.interface === undefined) {
+    journal.remark(statement, 'changed', `it names no interface: ${device} is taken`);
+  }
   if (!/^[^\s/\0]{1,15}$/.test(device) || /^\.\.?$/.test(device))
     return leaveOut('its interface has no usable name');
   const version = family === 6 ? 3 : instance.version === 3 ? 3 : 2;
   const groups = splitByFamily(instance, device, family, version, used);
   return groups.flatMap(({ family: own, addresses, separate }) => {
     if (addresses.length === 0) return [];
-    if (!used.take(`router ${device} ${vrid} ${own}`)) {
+    if (!used.take(routerKey(device, vrid, own))) {
       return leaveOut(`VRID ${vrid} is used by an earlier instance on ${device}`);
     }
     const wanted = instance.name === '' ? `vrid-${vrid}` : instance.name;
     const name = used.names.take(separate ? `${wanted}-v${own}` : wanted);
     if (name !== wanted && !separate) journal.remark(statement, 'changed', `it is called ${name}`);
-    return [groupTable(instance, { name, vrid, device, version: own === 6 ? 3 : version, addresses })];
+    return [
+      groupTable(instance, { name, vrid, device, version: own === 6 ? 3 : version, addresses, separate }),
+    ];
   });
 }
 
+const routerKey = (device: string, vrid: number | undefined, family: IpFamily | undefined): string =>
+  `router ${device} ${vrid} ${family}`;
+
+const routerOf = (instance: VrrpInstance, globals: Globals): string =>
+  routerKey(deviceOf(instance, globals), instance.vrid, instance.family);
+
 /** Without `interface` (unicast alone) keepalived goes by the addresses, or by its default. */
-function deviceOf({ section, interface: own, addresses }: VrrpInstance, globals: Globals): string {
-  if (own !== undefined) return own;
-  const device =
-    addresses.find((address) => address.device !== undefined)?.device ?? globals.defaultInterface;
-  section.journal.remark(section.statement, 'changed', `it names no interface: ${device} is taken`);
-  return device;
+function deviceOf({ interface: own, addresses }: VrrpInstance, globals: Globals): string {
+  const named = addresses.find((address) => address.device !== undefined)?.device;
+  return own ?? named ?? globals.defaultInterface;
 }
 
 interface FamilyGroup {
@@ -83,7 +98,9 @@ function splitByFamily(
   const kept: Record<IpFamily, string[]> = { 4: [], 6: [] };
   for (const virtual of instance.addresses) {
     const own = virtual.prefix.address.family;
-    const fault = addressFault(virtual, device, instance.peers.length > 0 && own !== family);
+    const foreign = own !== family;
+    const fault =
+      addressFault(virtual, device) ?? (foreign ? foreignFault(instance, device, own, used) : undefined);
     if (fault !== undefined) journal.remark(virtual.item, 'missing', `left out: ${fault}`);
     else if (kept[own].length >= MAX_ADDRESSES[own]) {
       journal.remark(virtual.item, 'missing', `left out: ${MAX_ADDRESSES[own]} addresses fit in a group`);
@@ -93,7 +110,7 @@ function splitByFamily(
   }
   const other = family === 4 ? 6 : 4;
   if (version === 3 && kept[family].length > 0) {
-    if (kept[other].length > 0) used.take(`router ${device} ${instance.vrid} ${other}`);
+    if (kept[other].length > 0) used.take(routerKey(device, instance.vrid, other));
     return [{ family, addresses: [...kept[family], ...kept[other]], separate: false }];
   }
   return [
@@ -102,19 +119,26 @@ function splitByFamily(
   ];
 }
 
-function addressFault(
-  { prefix, device: own }: VirtualIp,
-  device: string,
-  alone: boolean,
-): string | undefined {
+function addressFault({ prefix, device: own }: VirtualIp, device: string): string | undefined {
   const { address } = prefix;
   if (own !== undefined && own !== device)
     return `it is on ${own}, and a group has one interface (${device})`;
-  if (alone) return 'the unicast peers are of the other address family';
   const loopback = address.family === 4 ? address.bytes[0] === 127 : address.text === '::1';
   if (loopback) return 'clients cannot reach a loopback address';
   if (address.bytes.every((byte) => byte === 255)) return 'it is the broadcast address';
   return undefined;
+}
+
+/** Why an address of the other family cannot come along. */
+function foreignFault(
+  { peers, vrid }: VrrpInstance,
+  device: string,
+  family: IpFamily,
+  used: Used,
+): string | undefined {
+  if (peers.length > 0) return 'the unicast peers are of the other address family';
+  if (!used.routers.has(routerKey(device, vrid, family))) return undefined;
+  return `another instance has VRID ${vrid} for IPv${family}: add it to the addresses of that group`;
 }
 
 interface GroupBase {
@@ -123,15 +147,16 @@ interface GroupBase {
   readonly device: string;
   readonly version: 2 | 3;
   readonly addresses: readonly string[];
+  /** The group of its excluded addresses: the password is the other one's. */
+  readonly separate: boolean;
 }
 
 function groupTable(instance: VrrpInstance, base: GroupBase): TomlTable {
   const { section, peers, source } = instance;
   const preempt = convertPreempt(instance);
-  const { file, line } = section.statement.place;
   return {
     header: '[[failover.group]]',
-    comments: [`vrrp_instance ${instance.name} (${file}:${line})`],
+    comments: [`vrrp_instance ${instance.name} (${whereabouts(section.statement.place)})`],
     values: {
       name: base.name,
       interface: base.device,
@@ -143,7 +168,7 @@ function groupTable(instance: VrrpInstance, base: GroupBase): TomlTable {
       preempt: preempt.preempt,
       preempt_delay: preempt.delay,
       unicast: peers.length === 0 ? undefined : convertUnicast(instance, source?.text),
-      auth_pass: convertPassword(instance, base.version),
+      auth_pass: base.separate ? undefined : convertPassword(instance, base.version),
       announce: convertAnnounce(instance.announce),
     },
   };

@@ -36,6 +36,10 @@ export function convertHealth(virtual: VirtualServer): TomlTable | undefined {
     const text = 'a service has one check for all its backends, and this one differs: left out';
     check.journal.remark(check.statement, 'missing', text);
   }
+  for (const { check } of common.filter((candidate) => candidate.check.context === 'SSL_GET')) {
+    const text = 'keepalived does not check the certificate: consider tls_verify = true';
+    check.journal.remark(check.statement, null, text);
+  }
   const checked = new Set(candidates.map(({ server }) => server));
   for (const { section } of virtual.realServers.filter((server) => !checked.has(server))) {
     section.journal.remark(

@@ -54,13 +54,6 @@ function convertHttp({ check, server, virtual }: ProbeSource, port: number | und
     .map((section) => section?.text('virtualhost'))
     .find((name) => name !== undefined);
   const url = urls[0] === undefined ? {} : convertUrl(urls[0]);
-  if (secure) {
-    check.journal.remark(
-      check.statement,
-      null,
-      'keepalived does not check the certificate: consider tls_verify = true',
-    );
-  }
   const keys = {
     type: 'http',
     ...(secure ? { tls: true, tls_verify: false } : {}),

@@ -3,6 +3,7 @@ import { formatHostPort, isUnspecified } from '../../../lib/ip.ts';
 import { convertHealth } from './convert-health.ts';
 import type { LvsTimeouts, RealServer, ServerAddress, VirtualServer } from './model.ts';
 import { Names } from './names.ts';
+import { whereabouts } from './source.ts';
 import type { TomlTable, TomlValue } from './toml.ts';
 
 /** [[service]] with its tables for each virtual_server that a proxy can stand for. */
@@ -23,7 +24,8 @@ function convertService(
   names: Names,
   listening: Set<string>,
 ): TomlTable[] | undefined {
-  const { statement, journal } = server.section;
+  const { section } = server;
+  const { statement, journal } = section;
   const protocol = { TCP: 'tcp', UDP: 'udp' }[server.protocol];
   const leaveOut = (reason: string): undefined => {
     journal.remark(statement, 'missing', `left out: ${reason}`);
@@ -36,12 +38,13 @@ function convertService(
   if (backends.length === 0) return leaveOut('it has no server');
   const [first] = server.listen;
   const name = names.take(server.group ?? `${protocol}-${first?.address.text}-${first?.port}`);
-  const { file, line } = statement.place;
+  section.all('lvs_method', 'lb_kind', 'sorry_server_lvs_method');
+  for (const real of server.realServers) real.section.all('lvs_method');
   const health = convertHealth(server);
   return [
     {
       header: '[[service]]',
-      comments: [`virtual_server ${server.title} (${file}:${line})`],
+      comments: [`virtual_server ${server.title} (${whereabouts(statement.place)})`],
       values: { name, protocol, listen, schedule: convertSchedule(server) },
     },
     ...convertTimeouts(timeouts, protocol),

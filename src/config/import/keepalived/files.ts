@@ -62,8 +62,12 @@ class Flattener implements Flattened {
         this.#include(include[1] ?? '', include[2] ?? '', origin, [...within, path]);
         continue;
       }
-      while (continues(content) && index + 1 < physical.length) {
-        content = `${content.trimEnd().slice(0, -1)}\n${stripComment(physical[++index] ?? '')}`;
+      if (isDefinition(content)) {
+        // the backslash counts even behind a comment
+        for (let last = source; last.trimEnd().endsWith('\\') && index + 1 < physical.length; ) {
+          last = physical[++index] ?? '';
+          content = `${withoutBackslash(content)}\n${stripComment(last)}`;
+        }
       }
       this.lines.push(...this.#expander.expand(content, origin));
     }
@@ -102,6 +106,6 @@ class Flattener implements Flattened {
 }
 
 /** Only definitions go on after a backslash, and a condition may stand before one. */
-function continues(content: string): boolean {
-  return content.trimEnd().endsWith('\\') && DEFINITION.test(content.replace(/^\s*@\S*/, ''));
-}
+const isDefinition = (content: string): boolean => DEFINITION.test(content.replace(/^\s*@\S*/, ''));
+
+const withoutBackslash = (text: string): string => text.replace(/\\\s*$/, '');

@@ -1,3 +1,4 @@
+import { basename } from 'node:path';
 import { ConfigError } from '../../errors.ts';
 import { parseConfig } from '../../load.ts';
 import { convertInstances } from './convert-failover.ts';
@@ -77,7 +78,7 @@ function render(
   groups: readonly TomlTable[],
 ): string {
   const head = [
-    `Made by "tandem import" from ${path}.`,
+    `Made by "tandem import" from ${basename(path)}.`,
     'Read the report that came with it, and docs/coming-from-keepalived.md, then: tandem check FILE',
   ];
   const name = globals.routerId;
@@ -85,10 +86,10 @@ function render(
   const node: TomlTable[] = usable ? [{ header: '[node]', comments: [], values: { name } }] : [];
   const { realtimePriority: realtime_priority } = globals;
   const failover: TomlTable[] =
-    groups.length === 0
+    groups.length === 0 || realtime_priority === undefined
       ? []
-      : [{ header: '[failover]', comments: [], values: { realtime_priority } }, ...groups];
-  const tables = [...node, ...services.flat(), ...failover];
+      : [{ header: '[failover]', comments: [], values: { realtime_priority } }];
+  const tables = [...node, ...services.flat(), ...failover, ...groups];
   return `${head.map(commentLine).join('\n')}\n\n${tables.map(renderTable).join('\n')}`;
 }
 

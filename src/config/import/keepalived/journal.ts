@@ -29,6 +29,8 @@ export class Journal {
   /** `text` is shown to people: never a password, nor a command line, which may hold one. */
   remark(statement: Statement, fate: Fate | null, text: string, option?: string): void {
     this.read(statement);
+    // a setting may be looked at for two groups
+    if (this.remarks(statement).some((known) => known.text === text && known.option === option)) return;
     const remark = option === undefined ? { fate, text } : { fate, text, option };
     this.#remarks.set(statement, [...(this.#remarks.get(statement) ?? []), remark]);
   }

@@ -181,7 +181,7 @@ const ROWS: readonly Row[] = [
 
   // virtual_server, real_server
   ['virtual_server', 'lvs_sched lb_algo', 'carried', 'the scheduler', '`schedule`'],
-  ['virtual_server', 'protocol', 'carried', 'TCP, UDP or SCTP', '`protocol`; SCTP is not supported'],
+  ['virtual_server', 'protocol', 'carried', 'TCP, UDP or SCTP', '`protocol`; SCTP is not supported, and without the keyword it is UDP'],
   ['virtual_server', 'persistence_timeout', 'changed', 'keeps a client on its server for a time', '`schedule = "source-hash"`: a client keeps its backend for as long as the backend is there'],
   ['virtual_server', 'persistence_granularity', 'missing', 'keeps networks together', 'source-hash and maglev take the whole address'],
   ['virtual_server', 'persistence_engine', 'missing', 'persistence by SIP call', 'Tandem does not look into the traffic'],
@@ -197,7 +197,8 @@ const ROWS: readonly Row[] = [
   ['virtual_server', 'ip_family', 'needless', 'family of a firewall mark', 'nothing to do'],
   ['virtual_server', 'omega', 'needless', 'notifies at the stop', 'nothing to do'],
   ['virtual_server', 'real_server', 'carried', 'a server', '`[[service.backend]]`', 'real_server'],
-  [SERVERS, 'lvs_method lb_kind', 'changed', 'NAT, DR or TUN', 'Tandem is a proxy: take the address off the servers (`lo`, arp_ignore, tunnels), and let them listen on their own'],
+  ['virtual_server', 'lvs_method lb_kind', 'changed', 'NAT, DR or TUN', 'Tandem is a proxy: take the address off the servers (`lo`, arp_ignore, tunnels), and let them listen on their own'],
+  ['real_server', 'lvs_method', 'changed', 'NAT, DR or TUN', 'Tandem is a proxy: take the address off the servers (`lo`, arp_ignore, tunnels), and let them listen on their own'],
   ['virtual_server', 'sorry_server_lvs_method', 'changed', 'NAT, DR or TUN', 'Tandem is a proxy: take the address off the servers (`lo`, arp_ignore, tunnels), and let them listen on their own'],
   [SERVERS, 'virtualhost', 'carried', 'the Host header of checks', '`health.host`'],
   [SERVERS, 'inhibit_on_failure', 'needless', 'keeps connections of a failed server', 'nothing to do: `on_down = "keep"` is the default'],

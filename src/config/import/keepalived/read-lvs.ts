@@ -17,10 +17,19 @@ export function readVirtualServer(section: Section, groups: ReadonlyMap<string, 
     title: statement.args.join(' '),
     group,
     listen,
-    protocol: (section.text('protocol') ?? 'TCP').toUpperCase(),
+    protocol: readProtocol(section),
     realServers: section.sections('real_server').flatMap((server) => readRealServer(server, port)),
     sorryServer: readSorryServer(section, port),
   };
+}
+
+/** keepalived 2.2 takes UDP, with a warning, which few will have meant. */
+function readProtocol(section: Section): string {
+  const protocol = section.text('protocol');
+  if (protocol !== undefined) return protocol.toUpperCase();
+  if (section.statement.args[0] === 'fwmark') return 'UDP';
+  section.journal.remark(section.statement, 'changed', 'it names no protocol: UDP, as keepalived takes it');
+  return 'UDP';
 }
 
 function ownListen({ statement, journal }: Section): ServerAddress[] {

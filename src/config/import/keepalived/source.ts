@@ -1,3 +1,4 @@
+import { basename } from 'node:path';
 import { ConfigError } from '../../errors.ts';
 
 /** Where something is written; line and column begin at 1. */
@@ -25,6 +26,9 @@ export interface Line {
   /** The line as it stands in the file. */
   readonly source: string;
 }
+
+/** For comments in the file that is written: it may be read on another machine. */
+export const whereabouts = ({ file, line }: Place): string => `${basename(file)}:${line}`;
 
 export function placeIn(line: Line, index: number): Place {
   const column = line.offset === null ? indentOf(line.source) : line.offset + index;
