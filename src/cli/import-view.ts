@@ -34,7 +34,9 @@ function carriedRows(entries: readonly ReportEntry[]): string[][] {
   const alike = new Map<string, ReportEntry[]>();
   for (const entry of entries) {
     const key = `${entry.keyword} ${entry.note}`;
-    alike.set(key, [...(alike.get(key) ?? []), entry]);
+    const same = alike.get(key);
+    if (same === undefined) alike.set(key, [entry]);
+    else same.push(entry);
   }
   return [...alike.values()].map((group) => {
     const places = group.slice(0, 3).map(place).join(', ');
@@ -43,10 +45,15 @@ function carriedRows(entries: readonly ReportEntry[]): string[][] {
   });
 }
 
+/** A template can make thousands of instances, and nobody reads as many rows. */
+const MAX_ROWS = 500;
+
 function section(title: string, lines: string[][], titles: readonly string[], style: Style): string[] {
   if (lines.length === 0) return [];
   const columns = titles.map((name) => ({ title: name }));
-  return ['', style.bold(title), ...table(columns, lines, style).map((line) => `  ${line}`)];
+  const shown = table(columns, lines.slice(0, MAX_ROWS), style).map((line) => `  ${line}`);
+  const more = lines.length > MAX_ROWS ? [`  and ${lines.length - MAX_ROWS} more: --json has them all`] : [];
+  return ['', style.bold(title), ...shown, ...more];
 }
 
 function summary(report: readonly ReportEntry[], faults: number, style: Style): string {

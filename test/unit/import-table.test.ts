@@ -15,6 +15,9 @@ const refused: [file: string, line: string][] = [
   ['src/model/a.ts', "import '../config/load.ts';"],
   ['src/model/b.ts', "import '../daemon.ts';"],
   ['src/config/a.ts', "import '../data-path/worker.ts';"],
+  ['src/config/import/a.ts', "import '../../data-path/worker.ts';"],
+  ['src/config/import/keepalived/a.ts', "import '../../../cli/output.ts';"],
+  ['src/config/import/keepalived/b.ts', 'export const t = Date.now();'],
   ['src/data-path/a.ts', "import '../control-path/pool.ts';"],
   ['src/data-path/b.ts', "import '../daemon.ts';"],
   ['src/data-path/forward/a.ts', "import '../../control-path/pool.ts';"],
@@ -42,6 +45,7 @@ const refused: [file: string, line: string][] = [
 const accepted: [file: string, line: string][] = [
   ['src/model/ok.ts', "import '../lib/ip.ts';"],
   ['src/config/ok.ts', "import '../model/config.ts';"],
+  ['src/config/import/keepalived/ok.ts', "import '../../../lib/ip.ts';"],
   ['src/data-path/ok.ts', "import './guard/guard.ts';"],
   ['src/data-path/forward/ok.ts', "import '../counters.ts';"],
   ['src/vrrp/ok.ts', "import '../model/failover.ts';"],

@@ -30,9 +30,10 @@ interface Candidate {
 export function convertHealth(virtual: VirtualServer): TomlTable | undefined {
   const candidates = virtual.realServers.flatMap((server) => candidateOf(virtual, server));
   const common = mostCommon(candidates);
+  const taken = new Set(common);
   const [chosen] = common;
   if (chosen === undefined) return undefined;
-  for (const { check } of candidates.filter((candidate) => !common.includes(candidate))) {
+  for (const { check } of candidates.filter((candidate) => !taken.has(candidate))) {
     const text = 'a service has one check for all its backends, and this one differs: left out';
     check.journal.remark(check.statement, 'missing', text);
   }
@@ -56,7 +57,9 @@ function mostCommon(candidates: readonly Candidate[]): Candidate[] {
   const alike = new Map<string, Candidate[]>();
   for (const candidate of candidates) {
     const content = JSON.stringify(candidate.health);
-    alike.set(content, [...(alike.get(content) ?? []), candidate]);
+    const same = alike.get(content);
+    if (same === undefined) alike.set(content, [candidate]);
+    else same.push(candidate);
   }
   return [...alike.values()].reduce<Candidate[]>((a, b) => (b.length > a.length ? b : a), []);
 }

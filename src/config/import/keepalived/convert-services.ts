@@ -179,7 +179,7 @@ const MAX_WEIGHT = 256;
 
 /** Weights keep their proportions when the largest does not fit; schedulers without weights know 0 alone. */
 function weightScale(servers: readonly RealServer[], weighted: boolean): (server: RealServer) => number {
-  const largest = Math.max(1, ...servers.map((server) => server.weight));
+  const largest = servers.reduce((largest, { weight }) => Math.max(largest, weight), 1);
   return ({ weight, section }) => {
     if (weight === 0) return 0;
     const statement = section.last('weight');

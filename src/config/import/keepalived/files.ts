@@ -69,7 +69,7 @@ class Flattener implements Flattened {
           content = `${withoutBackslash(content)}\n${stripComment(last)}`;
         }
       }
-      this.lines.push(...this.#expander.expand(content, origin));
+      for (const line of this.#expander.expand(content, origin)) this.lines.push(line);
     }
   }
 

@@ -16,7 +16,7 @@ export interface Remark {
  */
 export class Journal {
   readonly #read = new Set<Statement>();
-  readonly #remarks = new Map<Statement, Remark[]>();
+  readonly #remarks = new Map<Statement, Map<string, Remark>>();
 
   read(statement: Statement): void {
     this.#read.add(statement);
@@ -29,14 +29,15 @@ export class Journal {
   /** `text` is shown to people: never a password, nor a command line, which may hold one. */
   remark(statement: Statement, fate: Fate | null, text: string, option?: string): void {
     this.read(statement);
+    const known = this.#remarks.get(statement) ?? new Map<string, Remark>();
+    this.#remarks.set(statement, known);
     // a setting may be looked at for two groups
-    if (this.remarks(statement).some((known) => known.text === text && known.option === option)) return;
-    const remark = option === undefined ? { fate, text } : { fate, text, option };
-    this.#remarks.set(statement, [...(this.#remarks.get(statement) ?? []), remark]);
+    const key = `${option ?? ''} ${text}`;
+    if (!known.has(key)) known.set(key, option === undefined ? { fate, text } : { fate, text, option });
   }
 
   remarks(statement: Statement): readonly Remark[] {
-    return this.#remarks.get(statement) ?? [];
+    return [...(this.#remarks.get(statement)?.values() ?? [])];
   }
 }
 
@@ -45,17 +46,26 @@ export class Section {
   readonly statement: Statement;
   readonly context: string;
   readonly journal: Journal;
+  readonly #byKeyword = new Map<string, Statement[]>();
+  /** Where each stands in the block. */
+  readonly #order = new Map<Statement, number>();
 
   constructor(statement: Statement, context: string, journal: Journal) {
     this.statement = statement;
     this.context = context;
     this.journal = journal;
     journal.read(statement);
+    for (const [index, inner] of (statement.block ?? []).entries()) {
+      this.#order.set(inner, index);
+      const alike = this.#byKeyword.get(inner.keyword);
+      if (alike === undefined) this.#byKeyword.set(inner.keyword, [inner]);
+      else alike.push(inner);
+    }
   }
 
-  /** All statements with one of these names. */
+  /** All statements with one of these names, name by name. */
   all(...keywords: readonly string[]): Statement[] {
-    const found = (this.statement.block ?? []).filter((inner) => keywords.includes(inner.keyword));
+    const found = keywords.flatMap((keyword) => this.#byKeyword.get(keyword) ?? []);
     for (const statement of found) this.journal.read(statement);
     return found;
   }
@@ -63,10 +73,17 @@ export class Section {
   /** The one that counts: keepalived lets the last one win. */
   last(...keywords: readonly string[]): Statement | undefined {
     const found = this.all(...keywords);
-    for (const earlier of found.slice(0, -1)) {
-      this.journal.remark(earlier, 'needless', `line ${found.at(-1)?.place.line} says otherwise`);
+    const orderOf = (statement: Statement | undefined): number =>
+      statement === undefined ? -1 : (this.#order.get(statement) ?? -1);
+    const winner = found.reduce<Statement | undefined>(
+      (a, b) => (orderOf(b) > orderOf(a) ? b : a),
+      undefined,
+    );
+    for (const other of found) {
+      if (other === winner) continue;
+      this.journal.remark(other, 'needless', `line ${winner?.place.line} says otherwise`);
     }
-    return found.at(-1);
+    return winner;
   }
 
   sections(...keywords: readonly string[]): Section[] {

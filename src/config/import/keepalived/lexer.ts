@@ -73,20 +73,21 @@ function readWord(line: Line, start: number): [word: Word, end: number] {
       index += parameter.length;
       continue;
     }
-    if ((character === '{' || character === '}') && endsWord(text, index)) break;
-    value += character;
-    index++;
+    const end = bracesEnd(text, index);
+    if (end > index && (end === text.length || /\s/.test(text[end] ?? ''))) break;
+    value += text.slice(index, Math.max(end, index + 1));
+    index = Math.max(end, index + 1);
   }
   return [{ type: 'word', text: value, index: start }, index];
 }
 
 const MAX_NAME = 80;
 
-/** Only braces and white space follow up to the next word: "A{" and "1111}", but not "a{2}b". */
-function endsWord(text: string, index: number): boolean {
+/** Behind the run of braces at `index`: a run that ends its word is blocks ("A{", "1111}"), others are text. */
+function bracesEnd(text: string, index: number): number {
   let end = index;
   while (text[end] === '{' || text[end] === '}') end++;
-  return end === text.length || /\s/.test(text[end] ?? '');
+  return end;
 }
 
 function readQuoted(line: Line, start: number): [value: string, end: number] {

@@ -76,6 +76,14 @@ describe('conditions, parameters, sequences', () => {
   });
 });
 
+test('large inputs take time in proportion', () => {
+  const many = 100_000;
+  expect(shapes(`a ${'x{'.repeat(many)}y`)).toHaveLength(1);
+  expect(shapes(`a x${'{'.repeat(many)}y`)).toHaveLength(1);
+  expect(shapes(`a ${'"x" '.repeat(many)}`)).toHaveLength(1);
+  expect(shapes(`~SEQ(A, 1, 2) ~SEQ(B, 1, 70000) a`)).toHaveLength(140_000);
+});
+
 describe('include', () => {
   test('takes files in where it stands, with parameters', () => {
     const others = { 'b.conf': 'b $A\n$A=2', 'c.conf': 'c' };

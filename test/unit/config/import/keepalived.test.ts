@@ -451,3 +451,14 @@ describe('the report', () => {
     expect(result.faults[0]).toContain('nothing to do');
   });
 });
+
+test('thousands of servers, options and duplicates take time in proportion', () => {
+  const servers = Array.from(
+    { length: 20_000 },
+    (_, i) => `real_server 10.${i >> 14}.${(i >> 7) & 127}.${i & 127} 80 {\nTCP_CHECK {\n}\n}\n`,
+  );
+  const options = 'x '.repeat(20_000);
+  const text = `virtual_server 192.0.2.1 80 {\nprotocol TCP\n${servers.join('')}}\n${instance(`virtual_ipaddress {\n10.0.0.1/24 ${options}\n}`)}`;
+  const result = importText(text);
+  expect(result.toml.match(/\[\[service\.backend\]\]/g)?.length).toBeGreaterThan(19_000);
+}, 30_000);
