@@ -89,15 +89,25 @@ export class CounterWriter {
   /** One more descriptor belongs to the data path: a listener, an accepted client, a backend's socket. */
   fdOpened(): void {
     this.#change(FDS, 1);
+    this.progress();
   }
 
   fdClosed(): void {
     this.#change(FDS, -1);
+    this.progress();
   }
 
   /** Called several times a second; `lagSeconds` is the longest event-loop delay of late. */
   heartbeat(lagSeconds: number): void {
     this.#totals[LAG] = lagSeconds;
+    this.progress();
+  }
+
+  /**
+   * A beat from within the work: when thousands of clients come or go at once, the loop reaches its timers late, and
+   * a worker that is behind must not be taken for one that hangs.
+   */
+  progress(): void {
     this.#count(HEARTBEATS, 1);
   }
 
@@ -147,12 +157,14 @@ export class CounterWriter {
   bytesIn(service: number, backend: number, bytes: number): void {
     this.#count(this.#serviceTotal(service, BYTES_IN), bytes);
     this.#count(this.#backendTotal(backend, B_BYTES_IN), bytes);
+    this.progress();
   }
 
   /** Bytes from a backend, counted for its service and for itself. */
   bytesOut(service: number, backend: number, bytes: number): void {
     this.#count(this.#serviceTotal(service, BYTES_OUT), bytes);
     this.#count(this.#backendTotal(backend, B_BYTES_OUT), bytes);
+    this.progress();
   }
 
   datagramIn(service: number): void {

@@ -403,4 +403,15 @@ describe('what the supervisor does', () => {
     expect(rig.process().heartbeats - before).toBeGreaterThanOrEqual(2);
     expect(rig.process().loopLagSeconds).toBeLessThan(5);
   });
+
+  it('the heart beats with the work as well: a worker that is behind has not stalled', async () => {
+    const one = await greeter('one');
+    rig.open(serviceSpec({ listen: listen(), backends: [backend(one.address)] }));
+    const sockets = (await Promise.all(Array.from({ length: 50 }, greeted))).map(({ socket }) => socket);
+    const before = rig.process().heartbeats;
+    for (const socket of sockets) socket.end();
+    await Promise.all(sockets.map(readToEnd));
+    // each client's end, and the close of its two sockets; the timer alone would beat once in 200 ms
+    await eventually('a beat for each step', () => rig.process().heartbeats - before >= 150);
+  });
 });

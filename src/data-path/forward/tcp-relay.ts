@@ -213,6 +213,7 @@ export class TcpRelay extends Timed {
 
   /** One side has sent FIN: pass it on, or close when the other one had already. */
   #ended(other: Socket, both: boolean): void {
+    this.#context.counters.progress();
     if (both) {
       this.#close('done', false);
       return;
