@@ -132,7 +132,9 @@ export class Supervisor implements AdminBackend {
    */
   async start(): Promise<void> {
     const { services, failover } = this.#config;
-    const unreserve = this.#dataPath.reserve(services.flatMap(socketsOf));
+    const wanted = services.flatMap(socketsOf);
+    this.#dataPath.requireUnused(wanted);
+    const unreserve = this.#dataPath.reserve(wanted);
     try {
       await this.#dataPath.start();
       for (const spec of services) this.#services.open(spec);

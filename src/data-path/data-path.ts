@@ -79,6 +79,14 @@ export class DataPath {
   }
 
   /**
+   * To be called before anything is open.
+   * @throws TandemError 'listener.failed' when another program has one of these, even one that would share it
+   */
+  requireUnused(wanted: readonly WantedSocket[]): void {
+    this.#sockets.requireUnused(wanted);
+  }
+
+  /**
    * Opens listening sockets ahead of the services that will use them: the step of a start or a reload that can fail.
    * All or none.
    * @returns closes them again, for when the rest of the plan fails

@@ -49,6 +49,21 @@ export class ListeningSockets {
   }
 
   /**
+   * Makes sure that nobody else has any of these: SO_REUSEPORT would let a second daemon of the same user take half of
+   * the clients without a word. For the start alone; later our own sockets may still be draining there.
+   * @throws TandemError 'listener.failed'
+   */
+  requireUnused(wanted: readonly WantedSocket[]): void {
+    for (const socket of wanted) {
+      try {
+        this.#opener.closeFd(this.#open(socket, false));
+      } catch (error) {
+        throw listenerFailed(socket, error);
+      }
+    }
+  }
+
+  /**
    * Opens those of `wanted` that are not open yet: all or none.
    * @returns undoes it
    * @throws TandemError 'listener.failed'
@@ -62,7 +77,7 @@ export class ListeningSockets {
       const key = keyOf(socket.service, socket.endpoint);
       if (this.#held.has(key)) continue;
       try {
-        this.#held.set(key, this.#open(socket));
+        this.#held.set(key, this.#open(socket, true));
       } catch (error) {
         undo();
         throw listenerFailed(socket, error);
@@ -86,8 +101,8 @@ export class ListeningSockets {
     this.#opener.closeFd(fd);
   }
 
-  #open({ protocol, endpoint, backlog }: WantedSocket): number {
-    const options = { address: endpoint.address.text, port: endpoint.port, freebind: true, reusePort: true };
+  #open({ protocol, endpoint, backlog }: WantedSocket, reusePort: boolean): number {
+    const options = { address: endpoint.address.text, port: endpoint.port, freebind: true, reusePort };
     return protocol === 'tcp'
       ? this.#opener.openTcpListener({ ...options, backlog })
       : this.#opener.openUdpSocket({ ...options, bufferSize: UDP_BUFFER_SIZE });

@@ -5,6 +5,7 @@
  */
 import type { Socket } from 'node:net';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { socketsOf } from '../../src/data-path/listening-sockets.ts';
 import { millis, seconds } from '../../src/lib/duration.ts';
 import type { TimeoutSpec } from '../../src/model/service.ts';
 import { loadNative } from '../../src/native/index.ts';
@@ -402,6 +403,21 @@ describe('what the supervisor does', () => {
     await sleep(1_000);
     expect(rig.process().heartbeats - before).toBeGreaterThanOrEqual(2);
     expect(rig.process().loopLagSeconds).toBeLessThan(5);
+  });
+
+  it('sees at the start that another program has an address, even one that would share it', () => {
+    const native = loadNative();
+    const options = { address: '127.0.0.1', port, freebind: false, reusePort: true };
+    const fds = [native.openTcpListener({ ...options, backlog: 1 })];
+    fds.push(native.openUdpSocket({ ...options, bufferSize: 0 }));
+    const wanted = (['tcp', 'udp'] as const).map((protocol) =>
+      socketsOf(serviceSpec({ protocol, listen: listen(), backends: [] })),
+    );
+    for (const sockets of wanted) {
+      expect(() => rig.dataPath.requireUnused(sockets)).toThrow(/cannot listen on .*EADDRINUSE/);
+    }
+    for (const fd of fds) native.closeFd(fd);
+    for (const sockets of wanted) rig.dataPath.requireUnused(sockets);
   });
 
   it('the heart beats with the work as well: a worker that is behind has not stalled', async () => {
