@@ -50,7 +50,7 @@ export async function runDaemon(options: RunOptions): Promise<number> {
     for (const end of opened.reverse()) await end();
     logger.flush();
   };
-  try {
+  const start = async (): Promise<void> => {
     // first of all: it is the lock against a second daemon on the same configuration
     const admin = await startAdminServer({ ...config.admin, backend: supervisor, timeline, report });
     opened.push(() => admin.close());
@@ -59,6 +59,11 @@ export async function runDaemon(options: RunOptions): Promise<number> {
       opened.push(() => metrics.close());
     }
     await supervisor.start();
+  };
+  const starting = start();
+  const stopped = untilStopped(supervisor, timeline, starting);
+  try {
+    await starting;
   } catch (error) {
     await close();
     throw error;
@@ -69,14 +74,19 @@ export async function runDaemon(options: RunOptions): Promise<number> {
     message: `tandem ${VERSION} runs with ${config.services.length} services`,
     fields: { version: VERSION, pid: process.pid, config: config.path, services: config.services.length },
   });
-  await untilStopped(supervisor, timeline);
+  await stopped;
   emit({ level: 'info', name: 'daemon.stopped', message: 'stopped', fields: {} });
   await close();
   return EXIT.ok;
 }
 
-/** Resolves when a signal has stopped the supervisor. */
-function untilStopped(supervisor: Supervisor, { emit }: Timeline): Promise<void> {
+/**
+ * Resolves when a signal has stopped the supervisor. One that comes during the start is kept until that is
+ * through: its default action would end the process with listeners and agent half way up.
+ */
+function untilStopped(supervisor: Supervisor, { emit }: Timeline, starting: Promise<void>): Promise<void> {
+  // a start that failed is told by whoever awaits it, and ends the process
+  const whenStarted = (act: () => Promise<unknown>): Promise<unknown> => starting.then(act, () => undefined);
   return new Promise((resolve, reject) => {
     let signals = 0;
     const stop = (signal: NodeJS.Signals): void => {
@@ -88,13 +98,13 @@ function untilStopped(supervisor: Supervisor, { emit }: Timeline): Promise<void>
         message: `${signal}: ${how}`,
         fields: { signal, hurry },
       });
-      supervisor.stop(hurry).then(resolve, reject);
+      whenStarted(() => supervisor.stop(hurry)).then(() => resolve(), reject);
     };
     process.on('SIGTERM', stop);
     process.on('SIGINT', stop);
     process.on('SIGHUP', () => {
       // what went wrong is in the log already, as config.rejected
-      supervisor.reload().catch(() => undefined);
+      whenStarted(() => supervisor.reload()).catch(() => undefined);
     });
   });
 }

@@ -2,7 +2,8 @@
  * What goes wrong at start, one host (`lb-a`, eth0 10.98.0.1) on a switch: the daemon says what is wrong
  * and what would be right, with an exit status that scripts can use, and leaves nothing behind.
  */
-import { cpSync, mkdirSync, symlinkSync, writeFileSync } from 'node:fs';
+import { execFileSync } from 'node:child_process';
+import { cpSync, existsSync, mkdirSync, symlinkSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest';
 import { EXIT } from '../../src/lib/errors.ts';
@@ -95,6 +96,19 @@ socket = "${socketOf()}"
     expect((await pair.hostA.run(['ss', '-Hltn'])).stdout).toContain('10.98.0.1:8088');
     await daemon.stop();
     expect(await daemon.exited).toEqual({ code: 0, signal: null });
+  });
+
+  test('SIGTERM during the start: it still ends in order', async () => {
+    const config = join(pair.lab.dir, `${serial}.toml`);
+    writeFileSync(config, `${pairToml('lb-a', webService())}\n[admin]\nsocket = "${socketOf()}"\n`);
+    const daemon = pair.hostA.spawn('stopped', ['node', MAIN, 'run', '--config', config]);
+    // the socket is the first thing that it opens, long before listeners and agent
+    await eventually('the admin socket is there', () => existsSync(socketOf()), 15_000, 1);
+    await daemon.stop();
+    expect(await daemon.exited, daemon.log()).toEqual({ code: 0, signal: null });
+    expect(existsSync(socketOf())).toBe(false);
+    await expectNothingLeft();
+    expect(execFileSync('ip', ['netns', 'pids', pair.hostA.ns], { encoding: 'utf8' }).trim()).toBe('');
   });
 
   test('the native addon was not built', async () => {
