@@ -1,5 +1,5 @@
 import { formatDuration } from '../lib/duration.ts';
-import { compareIp, type Endpoint, formatEndpoint } from '../lib/ip.ts';
+import { compareIp, type Endpoint, formatEndpoint, isLoopback, isUnspecified } from '../lib/ip.ts';
 import { type Finding, fault, warning } from './finding.ts';
 import type { KeyPath } from './positions.ts';
 import { resolveService } from './resolve.ts';
@@ -54,7 +54,7 @@ function checkEndpoints(service: ServiceSection, path: KeyPath): Finding[] {
     );
   }
   service.backend.forEach((backend, index) => {
-    if (!service.listen.some((listen) => sameEndpoint(listen, backend.address))) return;
+    if (!service.listen.some((listen) => leadsBack(listen, backend.address))) return;
     findings.push(
       fault(
         [...path, 'backend', index, 'address'],
@@ -66,8 +66,12 @@ function checkEndpoints(service: ServiceSection, path: KeyPath): Finding[] {
   return findings;
 }
 
-const sameEndpoint = (a: Endpoint, b: Endpoint): boolean =>
-  a.port === b.port && compareIp(a.address, b.address) === 0;
+/** Would a connection to `backend` arrive at `listen`? A wildcard has the loopback addresses on every host. */
+function leadsBack(listen: Endpoint, backend: Endpoint): boolean {
+  if (listen.port !== backend.port || listen.address.family !== backend.address.family) return false;
+  if (isUnspecified(listen.address)) return isLoopback(backend.address);
+  return compareIp(listen.address, backend.address) === 0;
+}
 
 function checkBackends(service: ServiceSection, path: KeyPath): Finding[] {
   const { backend: backends } = service;

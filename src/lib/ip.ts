@@ -98,6 +98,12 @@ export function isMulticast(address: IpAddress): boolean {
   return address.family === 6 ? first === 0xff : (first & 0xf0) === 0xe0;
 }
 
+/** 127.0.0.0/8 or ::1. */
+export function isLoopback(address: IpAddress): boolean {
+  if (address.family === 4) return address.bytes[0] === 127;
+  return address.bytes.every((byte, index) => byte === (index === 15 ? 1 : 0));
+}
+
 /** 0.0.0.0 or ::. */
 export function isUnspecified(address: IpAddress): boolean {
   return address.bytes.every((byte) => byte === 0);

@@ -136,6 +136,21 @@ describeFaults('listeners', [
     /connect to itself/,
     /address of a server/,
   ),
+  ...(
+    [
+      ['"0.0.0.0:80"', '127.0.0.2:80'],
+      ['"[::]:80"', '[::1]:80'],
+    ] as const
+  ).map(([listen, address]) =>
+    fault(
+      `a backend on this host behind the wildcard ${listen}`,
+      service('', 'web', listen) + backend(address),
+      'service[0].backend[0].address',
+      `"${address}"`,
+      /connect to itself/,
+      /address of a server/,
+    ),
+  ),
 ]);
 
 describeFaults('backends', [
