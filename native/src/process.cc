@@ -1,4 +1,5 @@
-// Scheduling class and file-descriptor limits of the process.
+// Scheduling class, file-descriptor limits and allocator of the process.
+#include <malloc.h>
 #include <sched.h>
 #include <sys/resource.h>
 #include <unistd.h>
@@ -58,11 +59,22 @@ Napi::Value RaiseFdLimit(const Napi::CallbackInfo& info) {
   return LimitObject(info.Env(), CurrentLimit(info.Env()));
 }
 
+Napi::Value KeepFreedMemory(const Napi::CallbackInfo& info) {
+  int bytes = static_cast<int>(IntegerArgument(info, 0, "bytes", 0, INT32_MAX));
+#ifdef M_TRIM_THRESHOLD
+  ::mallopt(M_TRIM_THRESHOLD, bytes);
+#else
+  static_cast<void>(bytes);  // another C library, another allocator
+#endif
+  return info.Env().Undefined();
+}
+
 }  // namespace
 
 void InitProcess(Napi::Env env, Napi::Object exports) {
   exports.Set("setRealtime", Napi::Function::New(env, SetRealtime, "setRealtime"));
   exports.Set("getFdLimit", Napi::Function::New(env, GetFdLimit, "getFdLimit"));
+  exports.Set("keepFreedMemory", Napi::Function::New(env, KeepFreedMemory, "keepFreedMemory"));
   exports.Set("raiseFdLimit", Napi::Function::New(env, RaiseFdLimit, "raiseFdLimit"));
 }
 

@@ -1,7 +1,7 @@
 import type { Clock, Timer } from '../lib/clock.ts';
 import { type Duration, millis } from '../lib/duration.ts';
 import { messageOf, TandemError } from '../lib/errors.ts';
-import { formatEndpoint } from '../lib/ip.ts';
+import { type Endpoint, formatEndpoint } from '../lib/ip.ts';
 import type { Emit } from '../model/event.ts';
 import type { TrafficOutcome } from '../model/health.ts';
 import type { BackendSet, ServiceSpec } from '../model/service.ts';
@@ -35,6 +35,8 @@ const WORKER = 0;
 /** Before a dead worker is replaced; doubled each time until one lives for as long as the longest. */
 const RESTART_MIN = millis(100);
 const RESTART_MAX = millis(5_000);
+/** Before a listener that could not be duplicated is tried again. */
+const DUPLICATE_RETRY = millis(1_000);
 /** A worker that cuts everything at the deadline and then does not answer is ended. */
 const STOP_GRACE = millis(2_000);
 
@@ -53,6 +55,7 @@ export class DataPath {
   #restart: Timer | null = null;
   #restartDelay: Duration = RESTART_MIN;
   #settled: Timer | null = null;
+  readonly #retries = new Set<Timer>();
   #stopping: (() => void) | null = null;
   #starting: { resolve: () => void; reject: (error: Error) => void } | null = null;
 
@@ -156,6 +159,7 @@ export class DataPath {
   async stop(drain: Duration): Promise<void> {
     this.#restart?.cancel();
     this.#settled?.cancel();
+    this.#cancelRetries();
     for (const [name, { spec }] of this.#services) {
       for (const endpoint of spec.listen) this.#sockets.release(name, endpoint);
     }
@@ -190,8 +194,29 @@ export class DataPath {
     this.#post({ type: 'service-open', ...opening, listeners });
   }
 
-  #duplicates(service: string, endpoints: ServiceSpec['listen']): ListenerFd[] {
-    return endpoints.flatMap((endpoint) => this.#sockets.duplicate(service, endpoint) ?? []);
+  #duplicates(service: string, endpoints: readonly Endpoint[]): ListenerFd[] {
+    return endpoints.flatMap((endpoint) => this.#duplicate(service, endpoint) ?? []);
+  }
+
+  /** Null when there is none to give; when it is for want of a descriptor, the worker gets it later. */
+  #duplicate(service: string, endpoint: Endpoint): ListenerFd | null {
+    try {
+      return this.#sockets.duplicate(service, endpoint);
+    } catch (error) {
+      const where = formatEndpoint(endpoint);
+      this.#options.emit({
+        level: 'error',
+        name: 'listener.failed',
+        message: `service ${service} does not accept on ${where} for now: ${messageOf(error)}`,
+        fields: { service, listener: where, error: messageOf(error) },
+      });
+      const retry = this.#options.clock.timerAfter(DUPLICATE_RETRY, () => {
+        this.#retries.delete(retry);
+        this.#giveListener(service, endpoint);
+      });
+      this.#retries.add(retry);
+      return null;
+    }
   }
 
   #post(message: ToWorker): void {
@@ -224,8 +249,9 @@ export class DataPath {
     }
   }
 
-  #giveListener(service: string, endpoint: ListenerFd['endpoint']): void {
-    const listener = this.#sockets.duplicate(service, endpoint);
+  #giveListener(service: string, endpoint: Endpoint): void {
+    if (this.#worker === null) return; // its successor is told everything
+    const listener = this.#duplicate(service, endpoint);
     if (listener !== null) this.#post({ type: 'listener', service, listener });
   }
 
@@ -239,6 +265,7 @@ export class DataPath {
   #exited(error: Error | null): void {
     this.#worker = null;
     this.#settled?.cancel();
+    this.#cancelRetries();
     new CounterReader(this.#options.counters).releaseWorker(WORKER);
     for (const waiting of this.#closing.values()) for (const resolve of waiting) resolve();
     this.#closing.clear();
@@ -249,6 +276,11 @@ export class DataPath {
     } else {
       this.#replace(error);
     }
+  }
+
+  #cancelRetries(): void {
+    for (const retry of this.#retries) retry.cancel();
+    this.#retries.clear();
   }
 
   #replace(error: Error | null): void {

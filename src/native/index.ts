@@ -135,6 +135,8 @@ export interface Native {
 
   /** SCHED_FIFO with this priority (1 to 99) for the calling process's main thread, or SCHED_OTHER with 0. */
   setRealtime(priority: number): void;
+  /** malloc keeps up to so many freed bytes instead of giving them back to the kernel (mallopt M_TRIM_THRESHOLD). */
+  keepFreedMemory(bytes: number): void;
   /** Soft and hard RLIMIT_NOFILE. */
   getFdLimit(): { soft: number; hard: number };
   /** Raises the soft limit up to the hard one; returns what is now in force. */

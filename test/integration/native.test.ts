@@ -98,6 +98,23 @@ describe.skipIf(unable !== null)('native addon', () => {
       },
     );
 
+    test('a duplicate keeps a listening socket open, with those who wait to be accepted', async () => {
+      const answer = await run<string>(
+        one,
+        `const first = native.openTcpListener(
+           { address: '127.0.0.1', port: 0, freebind: false, reusePort: false, backlog: 16 });
+         const second = native.dupFd(first);
+         const port = native.localPort(first);
+         const client = net.connect(port, '127.0.0.1');
+         client.on('connect', () => {
+           native.closeFd(first);
+           net.createServer((socket) => socket.end('waited')).listen({ fd: second });
+         });
+         client.on('data', (data) => { say(data.toString()); process.exit(); });`,
+      );
+      expect(answer).toBe('waited');
+    });
+
     test('two listeners share a port by SO_REUSEPORT, both served through net.Server', async () => {
       const counts = await run<number[]>(
         one,
@@ -160,13 +177,16 @@ describe.skipIf(unable !== null)('native addon', () => {
     });
 
     test('arguments are checked', async () => {
-      const found = await run<object[]>(
+      const found = await run<unknown[]>(
         one,
         `const good = { address: '127.0.0.1', port: 0, freebind: false, reusePort: false, backlog: 1 };
          say([{ ...good, port: 65536 }, { ...good, port: 1.5 }, { ...good, port: '80' },
               { ...good, address: 80 }, { ...good, freebind: 1 }, { ...good, backlog: 0 }, null]
            .map((options) => failure(() => native.openTcpListener(options)).name)
-           .concat(failure(() => native.openTcpListener({ ...good, address: 'localhost' })).code));`,
+           .concat(failure(() => native.openTcpListener({ ...good, address: 'localhost' })).code)
+           .concat(failure(() => native.dupFd(100_000)).code)
+           .concat(failure(() => native.keepFreedMemory(-1)).name)
+           .concat(failure(() => native.keepFreedMemory(1_048_576))));`,
       );
       expect(found).toEqual([
         'RangeError',
@@ -177,6 +197,9 @@ describe.skipIf(unable !== null)('native addon', () => {
         'RangeError',
         'TypeError',
         'EINVAL',
+        'EBADF',
+        'RangeError',
+        null,
       ]);
     });
   });

@@ -146,10 +146,13 @@ export class UdpForwarder implements Service, UdpSessionOwner {
       return false;
     }
     this.#picker.release(session.member);
-    if (member.id !== session.member.id) {
-      this.#context.counters.sessionEnded(this.#slot, 'rehomed');
-      this.#context.counters.redispatched(session.member.slot);
+    if (isSame(member, session.member)) {
+      session.member = member;
+      session.unreachable = false;
+      return true;
     }
+    this.#context.counters.sessionEnded(this.#slot, 'rehomed');
+    this.#context.counters.redispatched(session.member.slot);
     this.#context.counters.connectStarted(member.slot);
     session.move(member);
     return this.#sessions.find(session.key) === session;
