@@ -1,13 +1,14 @@
 import { type Duration, formatDuration, type Instant, millis, seconds } from '../lib/duration.ts';
+import { GOOD_STANDING, MAX_WEIGHT, type Standing } from '../model/failover.ts';
 
 /**
  * Is this node fit to be active? A pure judgement over what the supervisor sees of the data path.
  *
- * Unfit is only what the peer would be spared: a data-path worker that is dead or does not turn, a listener
- * that could not be bound. Backends that are all down do not make a node unfit by default, because the peer
- * sees the same backends and the address would only move back and forth; nor do used-up file descriptors,
- * because the same clients would use up the peer's. Both are told as concerns, and a policy may make them
- * count (backends behind a link that only this node has, for example).
+ * Unfit is what the peer would be spared: a data-path worker that is dead or does not turn, a listener that
+ * could not be bound, and, when it lasts, that no service has a backend left. A peer that sees the same lowers
+ * its priority as well, and then nothing moves; a peer that still reaches the backends takes over. One service
+ * without backends is a concern only, for the others would lose their connections; so are used-up file
+ * descriptors, because the same clients would use up the peer's.
  *
  * Debounced on the way back only: losing the role late costs clients, taking it early costs a second move.
  */
@@ -16,14 +17,15 @@ export interface FitnessPolicy {
   readonly stallAfter: Duration;
   /** A node that was unfit must be well for so long before it is fit again. */
   readonly recoverAfter: Duration;
-  readonly noEligible: 'concern' | 'unfit';
+  /** No service has had an eligible backend for so long: longer than the two nodes' checks are apart. */
+  readonly starvedAfter: Duration;
   readonly fdExhausted: 'concern' | 'unfit';
 }
 
 export const DEFAULT_FITNESS_POLICY: FitnessPolicy = {
   stallAfter: seconds(1),
   recoverAfter: seconds(3),
-  noEligible: 'concern',
+  starvedAfter: seconds(10),
   fdExhausted: 'concern',
 };
 
@@ -36,6 +38,8 @@ export interface FitnessObservation {
   readonly acceptErrors: number;
   /** Free file descriptors beyond the reserve; 0 or less means that new clients are refused. */
   readonly fdHeadroom: number;
+  /** All of them. */
+  readonly services: number;
   /** Services without an eligible backend. */
   readonly servicesWithoutBackend: readonly string[];
 }
@@ -56,6 +60,8 @@ export interface FitnessState {
   readonly acceptErrors: number;
   /** When we looked last; null before the first look. */
   readonly lookedAt: Instant | null;
+  /** Since when no service has had an eligible backend; null while one has. */
+  readonly starvedSince: Instant | null;
   /** Since when everything is well; null while it is not. */
   readonly wellSince: Instant | null;
   /** Has it ever been fit? The first time needs no proof of recovery. */
@@ -77,9 +83,22 @@ export const INITIAL_FITNESS: FitnessState = {
   beats: new Map(),
   acceptErrors: 0,
   lookedAt: null,
+  starvedSince: null,
   wellSince: null,
   everFit: false,
 };
+
+/**
+ * What a judgement means for the election. Before the node has been fit once it takes no part: its listeners
+ * may not be open yet. Later on an unfit node has the lowest priority there is: any router that is fit takes
+ * over, and where there is none an unfit node is better than nobody.
+ */
+export function standingOf({ fit, reason, state }: Fitness): Standing {
+  if (fit) return GOOD_STANDING;
+  const why = `this node is not fit to serve: ${reason ?? 'no reason given'}`;
+  if (!state.everFit) return { fault: why, weight: 0, reason: null };
+  return { fault: null, weight: -MAX_WEIGHT, reason: why };
+}
 
 /** A loop lag beyond this is worth a word; unfit it is only once the heartbeat stops as well. */
 const LAG_CONCERN = millis(250);
@@ -92,7 +111,11 @@ export function judgeFitness(
   now: Instant,
 ): Fitness {
   const beats = beatsOf(state, seen, policy, now);
+  const starvedSince = isStarved(seen) ? (state.starvedSince ?? now) : null;
   const faults = [...workerFaults(beats, seen, policy, now), ...listenerFaults(seen)];
+  if (starvedSince !== null && now - starvedSince >= policy.starvedAfter) {
+    faults.push('no service has an eligible backend');
+  }
   const concerns = lagConcerns(seen);
   if (seen.acceptErrors > state.acceptErrors) {
     concerns.push(`accepting connections failed ${seen.acceptErrors - state.acceptErrors} times just now`);
@@ -101,7 +124,7 @@ export function judgeFitness(
     (policy.fdExhausted === 'unfit' ? faults : concerns).push('file descriptors are used up');
   }
   for (const service of seen.servicesWithoutBackend) {
-    (policy.noEligible === 'unfit' ? faults : concerns).push(`${service} has no eligible backend`);
+    concerns.push(`${service} has no eligible backend`);
   }
   const wellSince = faults.length > 0 ? null : (state.wellSince ?? now);
   const recovered = wellSince !== null && (!state.everFit || now - wellSince >= policy.recoverAfter);
@@ -110,7 +133,8 @@ export function judgeFitness(
     ? null
     : (faults[0] ?? `recovering: well for less than ${formatDuration(policy.recoverAfter)}`);
   const everFit = state.everFit || fit;
-  const next = { fit, beats, acceptErrors: seen.acceptErrors, lookedAt: now, wellSince, everFit };
+  const { acceptErrors } = seen;
+  const next = { fit, beats, acceptErrors, lookedAt: now, starvedSince, wellSince, everFit };
   return { state: next, fit, reason, concerns };
 }
 
@@ -149,6 +173,10 @@ function workerFaults(
     if (silent <= policy.stallAfter) return [];
     return [`data-path worker ${id} has been stalled for ${(silent / 1_000_000).toFixed(1)}s`];
   });
+}
+
+function isStarved({ services, servicesWithoutBackend }: FitnessObservation): boolean {
+  return services > 0 && servicesWithoutBackend.length >= services;
 }
 
 function listenerFaults(seen: FitnessObservation): string[] {

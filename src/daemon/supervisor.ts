@@ -8,6 +8,7 @@ import {
   type Fitness,
   INITIAL_FITNESS,
   judgeFitness,
+  standingOf,
 } from '../control-path/fitness.ts';
 import { ProbeGate } from '../control-path/health/probe-gate.ts';
 import { runProbe } from '../control-path/health/probes/index.ts';
@@ -26,7 +27,7 @@ import { EXIT, messageOf, TandemError } from '../lib/errors.ts';
 import { isUnspecified } from '../lib/ip.ts';
 import { VERSION } from '../lib/version.ts';
 import type { Config } from '../model/config.ts';
-import type { FailoverSpec } from '../model/failover.ts';
+import type { FailoverSpec, Standings } from '../model/failover.ts';
 import type { Native } from '../native/index.ts';
 import type { Timeline } from '../observability/timeline.ts';
 import { Periodic } from './periodic.ts';
@@ -305,7 +306,7 @@ export class Supervisor implements AdminBackend {
 
   #startAgent(spec: FailoverSpec): void {
     const agent = new AgentHandle(spec, { emit: this.#timeline.emit, clock: this.#clock });
-    agent.setFitness(this.#fitness.fit, this.#fitness.reason);
+    agent.setStandings(this.#standings(spec));
     agent.start();
     this.#agent = agent;
   }
@@ -339,12 +340,18 @@ export class Supervisor implements AdminBackend {
         listenersFailed: [],
         acceptErrors: this.#timeline.totals.get('listener.failed') ?? 0,
         fdHeadroom: this.#limits.fdLimit - this.#limits.fdReserve - fdsInUse,
+        services: this.#config.services.length,
         servicesWithoutBackend: this.#services.withoutBackend(),
       },
       DEFAULT_FITNESS_POLICY,
       this.#clock.now(),
     );
-    this.#agent?.setFitness(this.#fitness.fit, this.#fitness.reason);
+    if (this.#config.failover !== null) this.#agent?.setStandings(this.#standings(this.#config.failover));
+  }
+
+  #standings({ groups }: FailoverSpec): Standings {
+    const standing = standingOf(this.#fitness);
+    return Object.fromEntries(groups.map(({ name }) => [name, standing]));
   }
 
   #limitReadings(): LimitReading[] {

@@ -1,3 +1,4 @@
+import { isDeepStrictEqual } from 'node:util';
 import type { Clock, Timer } from '../lib/clock.ts';
 import { systemClock } from '../lib/clock.ts';
 import {
@@ -12,7 +13,7 @@ import {
 } from '../lib/duration.ts';
 import { TandemError } from '../lib/errors.ts';
 import type { Emit, EventInput } from '../model/event.ts';
-import type { FailoverSpec, VirtualRouterStatus } from '../model/failover.ts';
+import type { FailoverSpec, Standings, VirtualRouterStatus } from '../model/failover.ts';
 import { loadNative, type Native } from '../native/index.ts';
 import type { ResumePoint } from '../vrrp/router.ts';
 import { cleanUpAfterAgent } from './aftermath.ts';
@@ -77,7 +78,7 @@ export class AgentHandle {
   readonly #clock: Clock;
   readonly #commands = new Map<number, PendingCommand>();
   #spec: FailoverSpec;
-  #fitness: { fit: boolean; unfitReason: string | null } = { fit: true, unfitReason: null };
+  #standings: Standings = {};
   #agent: AgentProcess | null = null;
   #state: AgentState = 'dead';
   #realtime = false;
@@ -115,10 +116,10 @@ export class AgentHandle {
     this.#agent?.send({ type: 'configure', spec, resume: {} });
   }
 
-  /** Unfit: every virtual router resigns until the node is fit again. */
-  setFitness(fit: boolean, unfitReason: string | null): void {
-    const changed = fit !== this.#fitness.fit;
-    this.#fitness = { fit, unfitReason };
+  /** What speaks for and against each group here: the agent hears of a change at once. */
+  setStandings(standings: Standings): void {
+    const changed = !isDeepStrictEqual(standings, this.#standings);
+    this.#standings = standings;
     if (changed) this.#sendHeartbeat();
   }
 
@@ -214,9 +215,9 @@ export class AgentHandle {
     }
   }
 
-  /** Fitness first: an unfit node must not come up Active, not even for a moment. */
+  /** Standings first: an unfit node must not come up Active, not even for a moment. */
   #introduce(agent: AgentProcess, resume: Resume): void {
-    agent.send({ type: 'heartbeat', ...this.#fitness });
+    agent.send({ type: 'heartbeat', standings: this.#standings });
     agent.send({ type: 'configure', spec: this.#spec, resume });
   }
 
@@ -274,7 +275,7 @@ export class AgentHandle {
   }
 
   #sendHeartbeat(): void {
-    this.#agent?.send({ type: 'heartbeat', ...this.#fitness });
+    this.#agent?.send({ type: 'heartbeat', standings: this.#standings });
   }
 
   #watch(): void {

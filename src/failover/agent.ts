@@ -48,7 +48,7 @@ class Agent {
         break;
       case 'heartbeat':
         this.#supervisorReturned();
-        this.#routers.setFitness(message.fit, message.unfitReason);
+        this.#routers.setStandings(message.standings);
         break;
       case 'command':
         this.#send({

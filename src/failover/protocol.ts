@@ -1,5 +1,5 @@
 import type { EventInput } from '../model/event.ts';
-import type { FailoverSpec, VirtualRouterStatus } from '../model/failover.ts';
+import type { FailoverSpec, Standings, VirtualRouterStatus } from '../model/failover.ts';
 import type { ResumePoint } from '../vrrp/router.ts';
 
 /** Messages between the supervisor and the failover agent (child_process IPC, advanced serialization). */
@@ -18,7 +18,7 @@ export type ToAgent =
       readonly resume: Readonly<Record<RouterKey, ResumePoint>>;
     }
   /** Several times a second; without it for `SUPERVISOR_SILENCE` the agent resigns. */
-  | { readonly type: 'heartbeat'; readonly fit: boolean; readonly unfitReason: string | null }
+  | { readonly type: 'heartbeat'; readonly standings: Standings }
   /** `group` null: every group. */
   | {
       readonly type: 'command';

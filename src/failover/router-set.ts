@@ -2,7 +2,13 @@ import type { Clock } from '../lib/clock.ts';
 import { type Duration, formatDuration, micros, millis, seconds, toMillis } from '../lib/duration.ts';
 import type { IpAddress } from '../lib/ip.ts';
 import type { Emit } from '../model/event.ts';
-import type { FailoverSpec, VirtualRouterStatus } from '../model/failover.ts';
+import {
+  type FailoverSpec,
+  GOOD_STANDING,
+  type Standing,
+  type Standings,
+  type VirtualRouterStatus,
+} from '../model/failover.ts';
 import type { Native } from '../native/index.ts';
 import type { ResumePoint } from '../vrrp/router.ts';
 import { LinkMonitor } from './link-monitor.ts';
@@ -34,7 +40,7 @@ export class RouterSet {
   readonly #routers = new Map<RouterKey, VirtualRouter>();
   readonly #links: LinkMonitor;
   readonly #guard: StallGuard;
-  #fitness: { fit: boolean; reason: string | null } = { fit: true, reason: null };
+  #standings: Standings = {};
   #resigned = false;
 
   /** @throws NativeError when netlink cannot be used. */
@@ -68,9 +74,9 @@ export class RouterSet {
     for (const router of created) this.#start(router, resume[router.spec.key] ?? null);
   }
 
-  setFitness(fit: boolean, reason: string | null): void {
-    this.#fitness = { fit, reason };
-    for (const router of this.#routers.values()) router.setFitness(fit, reason);
+  setStandings(standings: Standings): void {
+    this.#standings = standings;
+    for (const router of this.#routers.values()) router.setStanding(this.#standingOf(router));
   }
 
   command(command: FailoverCommand, group: string | null): CommandOutcome {
@@ -141,9 +147,13 @@ export class RouterSet {
 
   #start(router: VirtualRouter, resume: ResumePoint | null): void {
     if (router.spec.group.authPass !== null) this.#warnOfPass(router.spec);
-    router.setFitness(this.#fitness.fit, this.#fitness.reason);
+    router.setStanding(this.#standingOf(router));
     router.start(resume);
     if (this.#resigned) router.resign('supervisor-lost');
+  }
+
+  #standingOf({ spec }: VirtualRouter): Standing {
+    return this.#standings[spec.group.name] ?? GOOD_STANDING;
   }
 
   #drop(kept: ReadonlySet<RouterKey>): void {

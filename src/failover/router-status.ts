@@ -1,5 +1,5 @@
 import { between, type Instant, toMillis } from '../lib/duration.ts';
-import type { VirtualRouterStatus } from '../model/failover.ts';
+import type { Standing, VirtualRouterStatus } from '../model/failover.ts';
 import { explain } from '../vrrp/explain.ts';
 import { effectivePriority, type Router } from '../vrrp/router.ts';
 import type { Reception } from './reception.ts';
@@ -11,6 +11,7 @@ export interface StatusInput {
   readonly reception: Reception;
   /** What keeps the router in Initialize from outside its state machine; null for nothing. */
   readonly hindrance: string | null;
+  readonly standing: Standing;
   readonly holdsAddresses: boolean;
   readonly since: number;
   readonly sent: number;
@@ -24,6 +25,8 @@ export function routerStatus(input: StatusInput): VirtualRouterStatus {
   const { peer, state } = router;
   const { name, vrid, interface: device } = spec.group;
   const explained = state === 'Initialize' && router.started ? hindrance : null;
+  const explanation =
+    explained === null ? explain(router, input.standing.reason) : `Initialize: ${explained}`;
   return {
     group: name,
     family: spec.family,
@@ -36,7 +39,7 @@ export function routerStatus(input: StatusInput): VirtualRouterStatus {
     effectivePriority: effectivePriority(router),
     addresses: spec.addresses.map(({ text }) => text),
     holdsAddresses: input.holdsAddresses,
-    explanation: explained === null ? explain(router) : `Initialize: ${explained}`,
+    explanation,
     peer: peer && {
       address: peer.source.text,
       priority: peer.priority,

@@ -2,7 +2,7 @@ import type { Timer } from '../lib/clock.ts';
 import { type Instant, micros, millis, seconds } from '../lib/duration.ts';
 import { messageOf } from '../lib/errors.ts';
 import { type IpAddress, ipFromBytes } from '../lib/ip.ts';
-import type { VirtualRouterStatus } from '../model/failover.ts';
+import { GOOD_STANDING, MAX_WEIGHT, type Standing, type VirtualRouterStatus } from '../model/failover.ts';
 import type { Envelope } from '../vrrp/packet.ts';
 import {
   createRouter,
@@ -40,8 +40,8 @@ export class VirtualRouter {
   readonly #events: RouterEvents;
   #spec: VirtualRouterSpec;
   #router: Router;
-  /** The supervisor's judgement, and why. */
-  #fitness: { readonly fit: boolean; readonly reason: string | null } = { fit: true, reason: null };
+  /** The supervisor's judgement. */
+  #standing: Standing = GOOD_STANDING;
   /** Adding the addresses failed: unfit until the next attempt. */
   #claimFailed: string | null = null;
   #claimRetry: Timer | null = null;
@@ -135,8 +135,10 @@ export class VirtualRouter {
     return state === 'Initialize' ? null : { state, effectivePriority: raised, yielded };
   }
 
-  setFitness(fit: boolean, reason: string | null): void {
-    this.#fitness = { fit, reason };
+  setStanding(standing: Standing): void {
+    this.#standing = standing;
+    // the weight first: a router that leaves Initialize enters the election with it
+    this.#feed({ type: 'weight', weight: standing.weight });
     this.#feedFitness();
   }
 
@@ -153,6 +155,8 @@ export class VirtualRouter {
 
   takeover(): { readonly ok: boolean; readonly message: string } {
     const name = describeRouter(this.#spec);
+    const { weight, reason } = this.#standing;
+    if (weight === -MAX_WEIGHT) return { ok: false, message: `${name}: ${reason ?? 'this node is not fit'}` };
     const before = this.#router.state;
     this.#feed({ type: 'takeover' });
     if (this.state !== 'Active') return { ok: false, message: `${name}: ${this.status().explanation}` };
@@ -211,6 +215,7 @@ export class VirtualRouter {
       router: this.#router,
       reception: this.#reception,
       hindrance: this.#hindrance(),
+      standing: this.#standing,
       holdsAddresses: this.#holdsAddresses(),
       since: this.#since,
       sent: this.#sent,
@@ -343,15 +348,14 @@ export class VirtualRouter {
   }
 
   #feedFitness(): void {
-    this.#feed({ type: 'fitness', fit: this.#fitness.fit && this.#claimFailed === null });
+    this.#feed({ type: 'fitness', fit: this.#standing.fault === null && this.#claimFailed === null });
   }
 
   /** What stands against this router from outside its state machine. */
   #hindrance(): string | null {
     if (this.#attachment.blocked !== null) return this.#attachment.blocked;
     if (this.#claimFailed !== null) return this.#claimFailed;
-    if (this.#fitness.fit) return null;
-    return `this node is not fit to serve: ${this.#fitness.reason ?? 'no reason given'}`;
+    return this.#standing.fault;
   }
 
   /** A preempting peer announces before it advertises: contradict only what is unexplained a little later. */

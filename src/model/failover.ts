@@ -54,6 +54,25 @@ export interface FailoverSpec {
   readonly realtimePriority: number;
 }
 
+/** What the supervisor says for and against this node, for one group. */
+export interface Standing {
+  /** Why the group may take no part at all (Initialize); null for nothing. */
+  readonly fault: string | null;
+  /** Added to the group's priority, -254 to 254; the result is never below 1. */
+  readonly weight: number;
+  /** Why the weight is not 0; null when it is. */
+  readonly reason: string | null;
+}
+
+/** Nothing for it and nothing against it. */
+export const GOOD_STANDING: Standing = { fault: null, weight: 0, reason: null };
+
+/** By the group's name; a group that is not in it is in good standing. */
+export type Standings = Readonly<Record<string, Standing>>;
+
+/** Weights and their sum stay within this: the whole range of priorities. */
+export const MAX_WEIGHT = 254;
+
 /** Why a received advertisement was thrown away; counted by reason, touches no timer. */
 export const DISCARD_REASONS = [
   'ttl',

@@ -1,5 +1,5 @@
 import type { TransitionReason } from '../model/failover.ts';
-import { effectivePriority, type Router } from './router.ts';
+import { basePriority, effectivePriority, type Router } from './router.ts';
 
 /** Why a router became Active, after "Active: ". */
 const WHY_ACTIVE: Readonly<Partial<Record<TransitionReason, string>>> = {
@@ -9,18 +9,22 @@ const WHY_ACTIVE: Readonly<Partial<Record<TransitionReason, string>>> = {
   preempt: 'preempted a router of lower priority',
   takeover: 'told to take over',
   resumed: 'kept the role over a restart of the agent',
+  fit: 'well again, and priority 255 owns the addresses',
   reconfigured: 'the configuration made it the owner of the addresses',
 };
 
-/** One sentence for people: why this router is Active or not. */
-export function explain(router: Router): string {
+/**
+ * One sentence for people: why this router is Active or not.
+ * @param weightReason why the priority is not the configured one, where that is known
+ */
+export function explain(router: Router, weightReason: string | null = null): string {
   switch (router.state) {
     case 'Initialize':
       return `Initialize: ${whyInitialize(router)}`;
     case 'Backup':
-      return `Backup: ${whyBackup(router)}`;
+      return `Backup: ${whyBackup(router)}${priorityNote(router, weightReason)}`;
     case 'Active':
-      return `Active: ${WHY_ACTIVE[router.reason] ?? router.reason}${raisedNote(router)}`;
+      return `Active: ${WHY_ACTIVE[router.reason] ?? router.reason}${priorityNote(router, weightReason)}`;
   }
 }
 
@@ -39,14 +43,18 @@ function whyBackup(router: Router): string {
   const who = `${peer.source.text} (priority ${peer.priority})`;
   if (peer.priority === 0) return `${peer.source.text} resigned; taking over after Skew_Time`;
   if (router.yielded) return `handed over to ${who}; not preempting while it advertises`;
-  if (peer.priority > settings.priority) return `${who} is Active, and our priority is ${settings.priority}`;
-  if (peer.priority === settings.priority) return `${who} is Active with the same priority`;
+  const own = basePriority(router);
+  if (peer.priority > own) return `${who} is Active, and our priority is ${own}`;
+  if (peer.priority === own) return `${who} is Active with the same priority`;
   if (timers['preempt-delay'] !== null) return `${who} is Active; the preempt delay is running`;
   if (!settings.preempt) return `${who} is Active, and preemption is off`;
   return `${who} is Active; about to preempt it`;
 }
 
-function raisedNote(router: Router): string {
-  if (router.raised === null || router.raised <= router.settings.priority) return '';
-  return `, with priority ${effectivePriority(router)} instead of ${router.settings.priority}`;
+function priorityNote(router: Router, weightReason: string | null): string {
+  const { settings, raised } = router;
+  const own = effectivePriority(router);
+  if (own === settings.priority) return '';
+  const why = raised === null && weightReason !== null ? ` (${weightReason})` : '';
+  return `, with priority ${own} instead of ${settings.priority}${why}`;
 }

@@ -15,6 +15,11 @@ export interface RouterSettings {
   readonly source: IpAddress;
 }
 
+/** RFC 9568, 5.2.4: 255 is reserved to the owner of the addresses. */
+export const OWNER_PRIORITY = 255;
+/** The highest priority of a router that does not own the addresses. */
+export const MAX_PRIORITY = 254;
+
 export const TIMER_NAMES = ['active-down', 'adver', 'preempt-delay'] as const;
 export type TimerName = (typeof TIMER_NAMES)[number];
 
@@ -40,7 +45,10 @@ export type RouterInput =
     }
   | { readonly type: 'timer'; readonly timer: TimerName }
   | { readonly type: 'link'; readonly up: boolean }
+  /** A hard fault, or its end: not fit is Initialize. */
   | { readonly type: 'fitness'; readonly fit: boolean }
+  /** What is added to the configured priority from now on, -254 to 254; the result is never below 1. */
+  | { readonly type: 'weight'; readonly weight: number }
   | { readonly type: 'handover' }
   | { readonly type: 'takeover' }
   /** The addresses ran out during a stall of our own, and another router was heard meanwhile. */
@@ -89,6 +97,8 @@ export interface Router {
   readonly started: boolean;
   readonly linkUp: boolean;
   readonly fit: boolean;
+  /** Added to the configured priority. */
+  readonly weight: number;
   /** Priority won by a takeover, while Active; null otherwise. */
   readonly raised: number | null;
   /** Handed over: as Backup it does not preempt until Active_Down expires. */
@@ -104,6 +114,8 @@ export interface Router {
   readonly announcedAt: Instant | null;
   /** When a lower priority was last answered. */
   readonly assertedAt: Instant | null;
+  /** When the role was last offered to any better router. */
+  readonly offeredAt: Instant | null;
 }
 
 /** A virtual router before its `start`: Initialize, link and fitness assumed good until told otherwise. */
@@ -115,6 +127,7 @@ export function createRouter(settings: RouterSettings): Router {
     started: false,
     linkUp: true,
     fit: true,
+    weight: 0,
     raised: null,
     yielded: false,
     preemptReady: false,
@@ -124,10 +137,20 @@ export function createRouter(settings: RouterSettings): Router {
     peer: null,
     announcedAt: null,
     assertedAt: null,
+    offeredAt: null,
   };
+}
+
+/**
+ * The configured priority with its weight: 1 to 254, for 0 would resign. The owner (255) stays the owner as
+ * long as nothing lowers it; lowered it is a router like any other.
+ */
+export function basePriority({ settings, weight }: Pick<Router, 'settings' | 'weight'>): number {
+  if (settings.priority === OWNER_PRIORITY && weight >= 0) return OWNER_PRIORITY;
+  return Math.min(MAX_PRIORITY, Math.max(1, settings.priority + weight));
 }
 
 /** The priority that is advertised and compared. */
 export function effectivePriority(router: Router): number {
-  return Math.max(router.settings.priority, router.raised ?? 0);
+  return Math.max(basePriority(router), router.raised ?? 0);
 }

@@ -3,8 +3,12 @@ import { unreachable } from '../lib/errors.ts';
 import { compareIp } from '../lib/ip.ts';
 import type { TransitionReason } from '../model/failover.ts';
 import { activeDownInterval, type IntervalInput, skewTime } from './intervals.ts';
+import { offerRole, shouldOfferAgain } from './offer.ts';
 import {
+  basePriority,
   effectivePriority,
+  MAX_PRIORITY,
+  OWNER_PRIORITY,
   type ResumePoint,
   type Router,
   type RouterAction,
@@ -15,10 +19,6 @@ import {
 import { Turn } from './turn.ts';
 
 type Advertised = Extract<RouterInput, { type: 'advertisement' }>;
-
-/** RFC 9568, 5.2.4: 255 is reserved to the owner of the addresses. */
-const OWNER_PRIORITY = 255;
-const MAX_RAISED_PRIORITY = 254;
 
 /** Between announcements that conflicts cause, however often another Active insists. */
 const CONFLICT_HOLD = seconds(1);
@@ -62,6 +62,9 @@ function dispatch(turn: Turn, input: RouterInput): void {
     case 'fitness':
       fitness(turn, input.fit);
       break;
+    case 'weight':
+      weigh(turn, input.weight);
+      break;
     case 'handover':
       handover(turn);
       break;
@@ -85,7 +88,7 @@ function dispatch(turn: Turn, input: RouterInput): void {
 // Initialize (RFC 9568, 6.4.1)
 
 function start(turn: Turn, resume: ResumePoint | null): void {
-  const { started, linkUp, fit, settings } = turn.router;
+  const { started, linkUp, fit } = turn.router;
   if (started) return;
   turn.set({ started: true });
   if (resume === null) {
@@ -95,7 +98,7 @@ function start(turn: Turn, resume: ResumePoint | null): void {
     becomeBackup(turn, 'resumed');
   } else if (linkUp && fit) {
     const { effectivePriority: held } = resume;
-    turn.set({ raised: held !== null && held > settings.priority ? held : null });
+    turn.set({ raised: held !== null && held > basePriority(turn.router) ? held : null });
     becomeActive(turn, 'resumed', 'advertise-first');
   }
 }
@@ -105,7 +108,7 @@ function enter(turn: Turn, reason: TransitionReason): void {
   const { started, linkUp, fit, settings } = turn.router;
   if (!started || !linkUp || !fit) return;
   turn.set({ activeInterval: settings.advertiseInterval });
-  if (settings.priority === OWNER_PRIORITY) becomeActive(turn, 'address-owner', 'advertise-first');
+  if (basePriority(turn.router) === OWNER_PRIORITY) becomeActive(turn, 'address-owner', 'advertise-first');
   else becomeBackup(turn, reason);
 }
 
@@ -121,6 +124,23 @@ function fitness(turn: Turn, fit: boolean): void {
   turn.set({ fit });
   if (fit) enter(turn, 'fit');
   else leave(turn, 'unfit');
+}
+
+/**
+ * The priority follows what is known of this node. An Active router that is worse than before goes on
+ * serving, and offers the role: any better router takes it within its own Skew_Time, and nobody else does.
+ */
+function weigh(turn: Turn, weight: number): void {
+  const before = turn.router;
+  if (before.weight === weight) return;
+  // what a takeover won was won by a healthier node
+  turn.set({ weight, ...(weight < before.weight && { raised: null }) });
+  if (before.state === 'Active') {
+    if (effectivePriority(turn.router) < effectivePriority(before)) offerRole(turn);
+    else readvertise(turn, before);
+  } else if (before.state === 'Backup' && !becomesOwner(turn, before, 'fit')) {
+    shiftActiveDown(turn, before);
+  }
 }
 
 /** To Initialize; an Active router resigns first, so that a Backup waits a Skew_Time and not three intervals. */
@@ -153,8 +173,9 @@ function armActiveDown(turn: Turn): void {
   turn.arm('active-down', activeDownInterval(intervals(turn.router)));
 }
 
-function intervals({ settings, activeInterval }: Router): IntervalInput {
-  return { version: settings.version, priority: settings.priority, activeInterval };
+function intervals(router: Router): IntervalInput {
+  const { settings, activeInterval } = router;
+  return { version: settings.version, priority: basePriority(router), activeInterval };
 }
 
 function advertisement(turn: Turn, input: Advertised): void {
@@ -170,8 +191,9 @@ function advertisement(turn: Turn, input: Advertised): void {
 function heardWhileBackup(turn: Turn, input: Advertised): void {
   const { settings, yielded, preemptReady, timers } = turn.router;
   // RFC 9568, 6.1: the owner preempts whatever Preempt_Mode says
-  const mayPreempt = (settings.preempt || settings.priority === OWNER_PRIORITY) && !yielded;
-  if (input.priority >= settings.priority || !mayPreempt) {
+  const own = basePriority(turn.router);
+  const mayPreempt = (settings.preempt || own === OWNER_PRIORITY) && !yielded;
+  if (input.priority >= own || !mayPreempt) {
     turn.cancel('preempt-delay');
     turn.set({ preemptReady: false });
     follow(turn, input);
@@ -306,6 +328,10 @@ function activeDown(turn: Turn): void {
 
 /** From deadline to deadline, so that delays do not add up; after a stall, one advertisement and not many. */
 function advertise(turn: Turn, deadline: Instant): void {
+  if (shouldOfferAgain(turn)) {
+    offerRole(turn);
+    return;
+  }
   turn.send();
   const { advertiseInterval } = turn.router.settings;
   const next = after(deadline, advertiseInterval);
@@ -329,10 +355,10 @@ function handover(turn: Turn): void {
  * role: kept as Backup, it would decide an election that nobody asked for.
  */
 function takeover(turn: Turn): void {
-  const { state, settings, peer } = turn.router;
+  const { state, peer } = turn.router;
   if (state === 'Initialize') return;
-  const outbid = Math.min(MAX_RAISED_PRIORITY, (peer?.priority ?? 0) + 1);
-  turn.set({ raised: Math.max(settings.priority, outbid) });
+  const outbid = Math.min(MAX_PRIORITY, (peer?.priority ?? 0) + 1);
+  turn.set({ raised: Math.max(basePriority(turn.router), outbid) });
   if (state === 'Backup') becomeActive(turn, 'takeover', 'claim-first');
   else turn.send();
 }
@@ -342,15 +368,20 @@ function reconfigure(turn: Turn, settings: RouterSettings): void {
   const unlearned = before.peer === null;
   turn.set({ settings, ...(unlearned && { activeInterval: settings.advertiseInterval }) });
   if (before.state === 'Active') readvertise(turn, before);
-  else if (before.state === 'Backup') reconfigureBackup(turn, before);
+  else if (before.state === 'Backup' && !becomesOwner(turn, before, 'reconfigured')) {
+    reconfigureBackup(turn, before);
+  }
+}
+
+/** RFC 9568, 6.4.1: the owner does not wait for anybody. */
+function becomesOwner(turn: Turn, before: Router, reason: TransitionReason): boolean {
+  const becomes = basePriority(turn.router) === OWNER_PRIORITY && basePriority(before) !== OWNER_PRIORITY;
+  if (becomes) becomeActive(turn, reason, 'claim-first');
+  return becomes;
 }
 
 function reconfigureBackup(turn: Turn, before: Router): void {
   const { settings } = turn.router;
-  if (settings.priority === OWNER_PRIORITY && before.settings.priority !== OWNER_PRIORITY) {
-    becomeActive(turn, 'reconfigured', 'claim-first');
-    return;
-  }
   if (!settings.preempt || settings.preemptDelay !== before.settings.preemptDelay) {
     turn.cancel('preempt-delay');
   }

@@ -327,17 +327,58 @@ describe.skipIf(unable !== null)('failover agent', () => {
     await claimed(hostB, hostA);
   });
 
-  test('an unfit node resigns, and stands again when it is fit', async () => {
+  const unfit = { fault: null, weight: -254, reason: 'this node is not fit to serve: its worker is dead' };
+  const fit = { fault: null, weight: 0, reason: null };
+
+  test('a node that must not take part is in Initialize', async () => {
     const { a, b } = await startPair();
-    await a.request({ do: 'fitness', fit: false, reason: 'no backend is eligible' });
+    await a.request({ do: 'standing', standing: { ...fit, fault: 'the uplink is down' } });
     await b.waitState('Active');
     expect(await a.router()).toMatchObject({
       state: 'Initialize',
       reason: 'unfit',
-      explanation: 'Initialize: this node is not fit to serve: no backend is eligible',
+      explanation: 'Initialize: the uplink is down',
     });
-    await a.request({ do: 'fitness', fit: true });
+    await a.request({ do: 'standing', standing: fit });
     await a.waitState('Active');
+  });
+
+  test.each([true, false])('an unfit node yields to a fit one, preempt = %s', async (preempt) => {
+    const { a, b } = await startPair({ preempt });
+    const ping = pinging(VIP4, 2);
+    await a.request({ do: 'standing', standing: unfit });
+    await b.waitState('Active');
+    await a.waitState('Backup');
+    await claimed(hostB, hostA);
+    expect(await b.router()).toMatchObject({ reason: 'peer-priority-zero' });
+    expect(await a.router()).toMatchObject({ reason: 'higher-priority-seen', effectivePriority: 1 });
+    // the one let go after the other had taken
+    expect((await ping).lost).toBeLessThanOrEqual(20);
+    expect(await a.command('takeover')).toMatchObject({ ok: false });
+    await a.request({ do: 'standing', standing: fit });
+    if (preempt) await a.waitState('Active');
+    else {
+      await pause(1_000);
+      await b.waitState('Active');
+    }
+  });
+
+  test('of two unfit nodes one serves on, and so does one that is alone', async () => {
+    const { a, b } = await startPair();
+    await b.request({ do: 'standing', standing: unfit });
+    const ping = pinging(VIP4, 3);
+    await a.request({ do: 'standing', standing: unfit });
+    await pause(1_500);
+    expect(await a.router()).toMatchObject({
+      state: 'Active',
+      transitions: 2,
+      explanation: expect.stringContaining('with priority 1 instead of 200 (this node is not fit to serve'),
+    });
+    expect((await b.router())?.state).toBe('Backup');
+    await b.stop();
+    expect((await ping).lost).toBeLessThanOrEqual(20);
+    expect((await a.router())?.transitions).toBe(2);
+    expect(hostA.holds(VIP4)).toBe(true);
   });
 
   test('a changed configuration keeps state and adds and removes addresses', async () => {

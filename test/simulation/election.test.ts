@@ -152,6 +152,68 @@ describe('a takeover', () => {
   });
 });
 
+describe('fitness', () => {
+  const UNFIT = -254;
+  /** Priorities further apart from 1 than the messages' delays are from a skew. */
+  const pair = fc.tuple(node(fc.boolean(), 60), node(fc.boolean(), 60)).map((specs) => [...specs]);
+  const change = fc.record({
+    who: fc.integer({ min: 0, max: 1 }),
+    weight: fc.constantFrom(0, UNFIT, -20, 20),
+    wait: fc.integer({ min: 1, max: 2_000 }).map(millis),
+  });
+
+  it('ends with one Active router after any changes, and a fit one wins over an unfit one', () => {
+    fc.assert(
+      fc.property(pair, fc.array(change, { maxLength: 12 }), seed, (specs, changes, s) => {
+        const network = new Network(specs, GOOD, s);
+        network.startAll();
+        for (const { who, weight, wait } of changes) {
+          network.input(network.nodes[who] as SimNode, { type: 'weight', weight });
+          network.run(wait);
+        }
+        // without preemption a node that is well again waits for the next offer, at most ten seconds
+        const holder = settled(network, seconds(12));
+        const fit = network.nodes.filter(({ router }) => router.weight !== UNFIT);
+        if (fit.length === 1) expect(holder).toBe(fit[0]);
+      }),
+    );
+  });
+
+  it('moves the role once, without a moment when nobody holds it', () => {
+    fc.assert(
+      fc.property(pair, seed, (specs, s) => {
+        const network = new Network(specs, GOOD, s);
+        network.startAll();
+        const before = settled(network);
+        const moves = network.moves;
+        network.input(before, { type: 'weight', weight: UNFIT });
+        expect(settled(network)).not.toBe(before);
+        expect(network.moves).toBe(moves + 1);
+        expect(network.abandoned).toBe(0);
+      }),
+    );
+  });
+
+  it('never hands over to a router that is no better: of two unfit ones the Active one stays', () => {
+    fc.assert(
+      fc.property(pair, seed, (specs, s) => {
+        const network = new Network(specs, GOOD, s);
+        network.startAll();
+        const holder = settled(network);
+        for (const one of network.nodes) {
+          if (one !== holder) network.input(one, { type: 'weight', weight: UNFIT });
+        }
+        network.input(holder, { type: 'weight', weight: UNFIT });
+        const { moves } = network;
+        // the offers that are repeated every ten seconds among it
+        expect(settled(network, seconds(25))).toBe(holder);
+        expect(network.moves).toBe(moves);
+      }),
+      { numRuns: 50 },
+    );
+  });
+});
+
 describe('a partition', () => {
   it('gives each side an Active router, and the healed link one, who announces again', () => {
     const split = fc.array(fc.integer({ min: 0, max: 1 }), { minLength: 5, maxLength: 5 });

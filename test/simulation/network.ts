@@ -56,6 +56,9 @@ export class Network {
   now: Instant = instant(0);
   readonly nodes: SimNode[];
   quality: LinkQuality;
+  /** Claims so far, and how often the last holder let go while nobody else held the address. */
+  moves = 0;
+  abandoned = 0;
   readonly #random: () => number;
   readonly #timers = new Map<string, number>();
   #events: Event[] = [];
@@ -96,10 +99,20 @@ export class Network {
       if (action.type === 'send') this.#send(node, action.priority);
       else if (action.type === 'arm') this.#arm(node, action.timer, action.at);
       else if (action.type === 'cancel') this.#timers.delete(`${node.index}/${action.timer}`);
-      else if (action.type === 'claim') node.holds = true;
-      else if (action.type === 'release') node.holds = false;
+      else if (action.type === 'claim') this.#claim(node);
+      else if (action.type === 'release') this.#release(node);
       else if (action.type === 'announce') node.announced.push(this.now);
     }
+  }
+
+  #claim(node: SimNode): void {
+    if (!node.holds) this.moves++;
+    node.holds = true;
+  }
+
+  #release(node: SimNode): void {
+    node.holds = false;
+    if (this.holders().length === 0) this.abandoned++;
   }
 
   startAll(): void {

@@ -1,6 +1,6 @@
 // Plays the supervisor for a failover agent: node failover-node.mjs <control socket> <file with the groups>.
 // Events go to stdout, one JSON line each. Every line on the control socket is a request
-// { do: 'status' | 'command' | 'restart' | 'fitness' | 'configure' | 'stop', ... }, answered by one line.
+// { do: 'status' | 'command' | 'restart' | 'standing' | 'configure' | 'stop', ... }, answered by one line.
 import { readFileSync } from 'node:fs';
 import { createServer } from 'node:net';
 import { createInterface } from 'node:readline';
@@ -50,8 +50,8 @@ async function answer(request) {
     case 'restart':
       await handle.restart();
       return { ok: true };
-    case 'fitness':
-      handle.setFitness(request.fit, request.reason ?? null);
+    case 'standing':
+      handle.setStandings({ vip: request.standing });
       return { ok: true };
     case 'configure':
       handle.configure(readSpec(JSON.stringify(request.spec)));

@@ -5,8 +5,10 @@ import {
   type FitnessPolicy,
   INITIAL_FITNESS,
   judgeFitness,
+  standingOf,
 } from '../../../src/control-path/fitness.ts';
 import { instant } from '../../../src/lib/duration.ts';
+import { GOOD_STANDING } from '../../../src/model/failover.ts';
 
 /** Looks ten times a second; a worker beats with every look unless `stalled`. */
 function watch(policy: Partial<FitnessPolicy> = {}) {
@@ -22,6 +24,7 @@ function watch(policy: Partial<FitnessPolicy> = {}) {
       listenersFailed: [],
       acceptErrors: 0,
       fdHeadroom: 1_000,
+      services: 2,
       servicesWithoutBackend: [],
       ...over,
     };
@@ -48,6 +51,23 @@ function watch(policy: Partial<FitnessPolicy> = {}) {
 }
 
 const dead = { workers: [{ id: '0', alive: false, heartbeats: 9, loopLagSeconds: 0 }] };
+
+describe('standing', () => {
+  it('is no part in the election before the node was fit once, and the lowest priority after that', () => {
+    const { look } = watch();
+    expect(standingOf(look({ workers: [] }))).toEqual({
+      fault: 'this node is not fit to serve: no data-path worker is running',
+      weight: 0,
+      reason: null,
+    });
+    expect(standingOf(look())).toEqual(GOOD_STANDING);
+    expect(standingOf(look(dead))).toEqual({
+      fault: null,
+      weight: -254,
+      reason: 'this node is not fit to serve: data-path worker 0 is dead',
+    });
+  });
+});
 
 describe('fitness', () => {
   it('is unfit until the worker has turned once, then fit at once', () => {
@@ -126,12 +146,21 @@ describe('fitness', () => {
     expect(look({ acceptErrors: 3 }).concerns).toEqual([]);
   });
 
-  it('lets a policy make them count', () => {
-    const { look } = watch({ noEligible: 'unfit', fdExhausted: 'unfit' });
-    expect(look({ servicesWithoutBackend: ['web'] })).toMatchObject({
-      fit: false,
-      reason: 'web has no eligible backend',
-    });
+  it('is unfit when no service has had a backend for ten seconds on end', () => {
+    const { during, look } = watch();
+    during(1);
+    const starved = { servicesWithoutBackend: ['web', 'dns'] };
+    expect(during(9.9, starved).fit).toBe(true);
+    look({ servicesWithoutBackend: ['web'] });
+    expect(during(9.9, starved).fit).toBe(true);
+    expect(during(0.3, starved)).toMatchObject({ fit: false, reason: 'no service has an eligible backend' });
+    expect(during(3.2, { servicesWithoutBackend: ['web'] }).fit).toBe(true);
+    // a node without services has failover alone
+    expect(during(20, { services: 0 }).fit).toBe(true);
+  });
+
+  it('lets a policy make used-up descriptors count', () => {
+    const { look } = watch({ fdExhausted: 'unfit' });
     expect(look({ fdHeadroom: -1 })).toMatchObject({ fit: false, reason: 'file descriptors are used up' });
   });
 });

@@ -35,7 +35,7 @@ function explained(inputs: readonly RouterInput[], changes: Partial<RouterSettin
     if (input === expire) now = instant(now + 10_000_000);
     router = step(router, input, now).router;
   }
-  return explain(router);
+  return explain(router, router.weight === 0 ? null : 'eth1 is down');
 }
 
 describe('explain', () => {
@@ -54,6 +54,14 @@ describe('explain', () => {
       [start, heard(200), { type: 'takeover' }],
     ],
     ['Active: told to take over', [start, heard(100), { type: 'takeover' }]],
+    [
+      'Active: preempted a router of lower priority, with priority 130 instead of 150 (eth1 is down)',
+      [start, heard(100), expire, { type: 'weight', weight: -20 }],
+    ],
+    [
+      'Backup: 10.0.0.2 (priority 100) is Active, and our priority is 1, with priority 1 instead of 150 (eth1 is down)',
+      [start, heard(100), { type: 'weight', weight: -254 }],
+    ],
     [
       'Backup: handed over to 10.0.0.2 (priority 100); not preempting while it advertises',
       [start, expire, { type: 'handover' }, heard(100)],
