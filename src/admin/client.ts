@@ -44,8 +44,9 @@ export class AdminClient {
     this.#socket = socket;
   }
 
-  status(): Promise<Status> {
-    return this.#json({ method: 'GET', path: '/v1/status' }, status);
+  /** @param timeoutMs how long the daemon may take to answer. */
+  status(timeoutMs = TIMEOUT_MS): Promise<Status> {
+    return this.#json({ method: 'GET', path: '/v1/status', timeoutMs }, status);
   }
 
   setState(service: string, backend: string, body: z.infer<typeof setStateRequest>): Promise<BackendStatus> {

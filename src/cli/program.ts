@@ -4,6 +4,7 @@ import { VERSION } from '../lib/version.ts';
 import { addBackends } from './commands/backends.ts';
 import { addCheck } from './commands/check.ts';
 import { addCompletion } from './commands/completion.ts';
+import { addDoctor } from './commands/doctor.ts';
 import { addEvents } from './commands/events.ts';
 import { addFailover } from './commands/failover.ts';
 import { Host } from './commands/host.ts';
@@ -44,6 +45,7 @@ export function buildProgram(host: Host): Command {
     addStatus,
     addBackends,
     addFailover,
+    addDoctor,
     addReload,
     addEvents,
     addInit,

@@ -37,15 +37,19 @@ export class Session {
     this.#socketOption = options.socket;
   }
 
-  /** The daemon named by --socket, $TANDEM_SOCKET, the file of --config, or the default socket. */
-  async client(): Promise<AdminClient> {
-    return new AdminClient(await this.#socket());
+  /**
+   * The daemon named by --socket, $TANDEM_SOCKET, the file of --config, or the default socket.
+   * @param configured that of a file which the command has read already.
+   */
+  async client(configured?: string): Promise<AdminClient> {
+    return new AdminClient(await this.#socket(configured));
   }
 
-  async #socket(): Promise<string> {
+  async #socket(configured?: string): Promise<string> {
     const { TANDEM_SOCKET } = this.io.env;
     const named = this.#socketOption ?? (this.configOption === undefined ? TANDEM_SOCKET : undefined);
     if (named !== undefined && named !== '') return named;
+    if (configured !== undefined) return configured;
     if (this.configOption === undefined) return DEFAULT_SOCKET;
     const { loadConfig } = await import('../config/load.ts');
     // The file may be another host's, so this one need not fit it.

@@ -98,6 +98,19 @@ export function gratuitousArp(mac: Uint8Array, address: IpAddress): Uint8Array {
   });
 }
 
+/** "Who has `address`?" without claiming it or anything else: an ARP Probe (RFC 5227, 2.1.1). */
+export function arpProbe(mac: Uint8Array, address: IpAddress): Uint8Array {
+  return encodeArp({
+    etherSource: mac,
+    etherDestination: BROADCAST_MAC,
+    operation: 'request',
+    senderMac: mac,
+    senderIp: ipFromBytes(new Uint8Array(4)),
+    targetMac: new Uint8Array(6),
+    targetIp: address,
+  });
+}
+
 /** Does this frame claim `address` for another MAC than `ownMac`? */
 export function isForeignClaim(frame: ArpFrame, address: IpAddress, ownMac: Uint8Array): boolean {
   return (

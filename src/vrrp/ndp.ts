@@ -8,8 +8,15 @@ export const ALL_NODES: IpAddress = ipFromBytes(
   Uint8Array.of(0xff, 2, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 1),
 );
 
+/** ff02::1:ff00:0/104 (RFC 4291, 2.7.1) */
+const SOLICITED_NODE: IpAddress = ipFromBytes(
+  Uint8Array.of(0xff, 2, 0, 0, 0, 0, 0, 0, 0, 0, 0, 1, 0xff, 0, 0, 0),
+);
+
 const PROTOCOL_ICMPV6 = 58;
+const TYPE_NEIGHBOUR_SOLICITATION = 135;
 const TYPE_NEIGHBOUR_ADVERTISEMENT = 136;
+const OPTION_SOURCE_LINK_LAYER = 1;
 const OPTION_TARGET_LINK_LAYER = 2;
 const FLAG_ROUTER = 0x80;
 const FLAG_SOLICITED = 0x40;
@@ -49,8 +56,15 @@ export interface NeighbourAdvertisement {
 
 /** The whole Ethernet frame. */
 export function encodeNeighbourAdvertisement(advertisement: NeighbourAdvertisement): Uint8Array {
-  const message = encodeMessage(advertisement);
-  const { etherSource, etherDestination, source, destination } = advertisement;
+  return frameOf(advertisement, encodeMessage(advertisement));
+}
+
+type Addresses = Pick<NeighbourAdvertisement, 'etherSource' | 'etherDestination' | 'source' | 'destination'>;
+
+function frameOf(
+  { etherSource, etherDestination, source, destination }: Addresses,
+  message: Uint8Array,
+): Uint8Array {
   return new ByteWriter(14 + 40 + message.length)
     .bytes(etherDestination)
     .bytes(etherSource)
@@ -159,4 +173,20 @@ export function unsolicitedNeighbourAdvertisement(mac: Uint8Array, address: IpAd
     target: address,
     targetMac: mac,
   });
+}
+
+/**
+ * "Who has `target`?" (RFC 4861, 4.3), to its solicited-node group. From a real link-local address on purpose:
+ * one from "::" is a part of duplicate address detection and would take a tentative address off its host.
+ */
+export function neighbourSolicitation(mac: Uint8Array, source: IpAddress, target: IpAddress): Uint8Array {
+  const group = Uint8Array.from(SOLICITED_NODE.bytes);
+  group.set(target.bytes.subarray(13), 13);
+  const destination = ipFromBytes(group);
+  const writer = new ByteWriter(32).u8(TYPE_NEIGHBOUR_SOLICITATION).u8(0).u16(0).u32(0).bytes(target.bytes);
+  const message = writer.u8(OPTION_SOURCE_LINK_LAYER).u8(1).bytes(mac).finish();
+  const pseudo = pseudoHeaderSum(source, destination, PROTOCOL_ICMPV6, message.length);
+  const sum = internetChecksum(message, pseudo);
+  const addresses = { etherSource: mac, etherDestination: multicastMac6(destination), source, destination };
+  return frameOf(addresses, writer.patchU16(2, sum).finish());
 }

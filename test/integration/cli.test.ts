@@ -81,6 +81,7 @@ describe('the command line', () => {
       'status',
       'backends',
       'failover',
+      'doctor',
       'reload',
       'events',
       'init',

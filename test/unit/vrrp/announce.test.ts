@@ -1,8 +1,10 @@
 import { describe, expect, it } from 'vitest';
-import { decodeArp, encodeArp, gratuitousArp, isForeignClaim } from '../../../src/vrrp/arp.ts';
+import { arpProbe, decodeArp, encodeArp, gratuitousArp, isForeignClaim } from '../../../src/vrrp/arp.ts';
+import { onesComplementSum, pseudoHeaderSum } from '../../../src/vrrp/checksum.ts';
 import {
   decodeNeighbourAdvertisement,
   encodeNeighbourAdvertisement,
+  neighbourSolicitation,
   unsolicitedNeighbourAdvertisement,
 } from '../../../src/vrrp/ndp.ts';
 import { addr, goldenArp, goldenNa, hex, macText, unhex } from '../../support/golden.ts';
@@ -83,5 +85,35 @@ describe('isForeignClaim', () => {
     expect(claim('ee7afc6f5b6a')).toBe(true);
     expect(claim('aa164f0642ea')).toBe(false);
     expect(claim('ee7afc6f5b6a', addr('10.99.0.101'))).toBe(false);
+  });
+});
+
+describe('asking who has an address', () => {
+  const mac = Uint8Array.of(2, 0, 0, 0, 0, 1);
+
+  it('an ARP Probe claims nothing (RFC 5227, 2.1.1)', () => {
+    expect(hex(arpProbe(mac, addr('10.0.0.100')))).toBe(
+      'ffffffffffff' +
+        '020000000001' +
+        '0806' +
+        '0001080006040001' +
+        '020000000001' +
+        '00000000' +
+        '000000000000' +
+        '0a000064',
+    );
+  });
+
+  it('a Neighbour Solicitation goes to the solicited-node group, hop limit 255, with a right checksum', () => {
+    const [source, target] = [addr('fe80::1'), addr('2001:db8::12:3456')];
+    const frame = neighbourSolicitation(mac, source, target);
+    const group = 'ff0200000000000000000001ff123456';
+    expect(hex(frame.subarray(0, 14))).toBe('3333ff123456' + '020000000001' + '86dd');
+    expect(hex(frame.subarray(14, 54))).toBe(`6000000000203aff${hex(source.bytes)}${group}`);
+    const message = frame.subarray(54);
+    expect(hex(message.subarray(0, 2))).toBe('8700');
+    expect(hex(message.subarray(4))).toBe(`00000000${hex(target.bytes)}0101020000000001`);
+    const pseudo = pseudoHeaderSum(source, addr('ff02::1:ff12:3456'), 58, message.length);
+    expect(onesComplementSum(message, pseudo)).toBe(0xffff);
   });
 });
