@@ -27,7 +27,8 @@ export async function bindUnixSocket(
   const directory = dirname(path);
   const gid = group === null ? null : await groupId(group);
   try {
-    await mkdir(directory, { recursive: true, mode: 0o755 });
+    // the last step of /run/tandem/ may be missing; more than that is a wrong path
+    await makeDirectory(directory);
     const stage = await mkdtemp(join(directory, '.t'));
     try {
       const staged = join(stage, 's');
@@ -188,4 +189,12 @@ function asBindError(error: unknown, path: string): unknown {
     exitStatus: denied ? EXIT.noPermission : EXIT.osError,
     cause: error,
   });
+}
+
+async function makeDirectory(path: string): Promise<void> {
+  try {
+    await mkdir(path, { mode: 0o755 });
+  } catch (error) {
+    if (errnoOf(error) !== 'EEXIST') throw error;
+  }
 }

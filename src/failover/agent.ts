@@ -141,20 +141,28 @@ class Agent {
   #watchSupervisor(now: Instant): void {
     if (this.#supervisorLost || between(this.#heardAt, now) < SUPERVISOR_SILENCE) return;
     this.#supervisorLost = true;
-    this.#supervisorEvent('warn', 'the supervisor has been silent: resigning until it returns');
+    this.#supervisorEvent(
+      'warn',
+      'failover.supervisor-lost',
+      'the supervisor has been silent: resigning until it returns',
+    );
     this.#routers.resign('supervisor-lost').catch((error: unknown) => lastWords(messageOf(error)));
   }
 
   #supervisorReturned(): void {
     if (!this.#supervisorLost) return;
     this.#supervisorLost = false;
-    this.#supervisorEvent('info', 'the supervisor is back: taking part again');
+    this.#supervisorEvent(
+      'info',
+      'failover.supervisor-returned',
+      'the supervisor is back: taking part again',
+    );
     this.#routers.rejoin();
   }
 
-  #supervisorEvent(level: 'info' | 'warn', message: string): void {
+  #supervisorEvent(level: EventInput['level'], name: EventInput['name'], message: string): void {
     const fields = { silenceMillis: SUPERVISOR_SILENCE_MS };
-    this.#send({ type: 'event', event: { level, name: 'failover.supervisor-lost', message, fields } });
+    this.#send({ type: 'event', event: { level, name, message, fields } });
   }
 
   #send(message: FromAgent, done: () => void = () => undefined): void {

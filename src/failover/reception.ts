@@ -15,13 +15,22 @@ import { unicastPeers, type VirtualRouterSpec } from './router-spec.ts';
 export class Reception {
   readonly #discarded = new Map<DiscardReason, number>();
   readonly #isOtherVrid: (vrid: number) => boolean;
+  readonly #onDiscard: (reason: DiscardReason, source: IpAddress) => void;
   #expected: Expectation;
   #accepted = 0;
   #peerStyle: ChecksumStyle | null = null;
 
-  /** @param isOtherVrid whether another router of this agent listens to that VRID on the same interface. */
-  constructor(spec: VirtualRouterSpec, isOtherVrid: (vrid: number) => boolean) {
+  /**
+   * @param isOtherVrid whether another router of this agent listens to that VRID on the same interface
+   * @param onDiscard for each one thrown away that was meant for this router
+   */
+  constructor(
+    spec: VirtualRouterSpec,
+    isOtherVrid: (vrid: number) => boolean,
+    onDiscard: (reason: DiscardReason, source: IpAddress) => void,
+  ) {
     this.#isOtherVrid = isOtherVrid;
+    this.#onDiscard = onDiscard;
     this.#expected = expectation(spec, null);
   }
 
@@ -52,11 +61,17 @@ export class Reception {
       decoded.kind === 'discarded'
         ? decoded.reason
         : refusal(decoded.advertisement, envelope, this.#expected);
-    if (reason !== null) this.#discarded.set(reason, (this.#discarded.get(reason) ?? 0) + 1);
+    if (reason !== null) this.#discard(reason, envelope.source);
     if (reason !== null || decoded.kind === 'discarded') return null;
     this.#accepted++;
     this.#peerStyle = decoded.checksumStyle;
     return decoded.advertisement;
+  }
+
+  #discard(reason: DiscardReason, source: IpAddress): void {
+    this.#discarded.set(reason, (this.#discarded.get(reason) ?? 0) + 1);
+    // other virtual routers on the link and our own echo are no news
+    if (reason !== 'vrid' && reason !== 'own-packet') this.#onDiscard(reason, source);
   }
 }
 

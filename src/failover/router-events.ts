@@ -2,7 +2,7 @@ import type { Clock } from '../lib/clock.ts';
 import { errnoOf, messageOf, TandemError } from '../lib/errors.ts';
 import type { IpAddress } from '../lib/ip.ts';
 import type { Emit, EventFields, EventInput } from '../model/event.ts';
-import type { TransitionReason, VrrpState } from '../model/failover.ts';
+import type { DiscardReason, TransitionReason, VrrpState } from '../model/failover.ts';
 import { effectivePriority, type Router } from '../vrrp/router.ts';
 import { Complaint } from './complaint.ts';
 import { describeRouter, routerFields, type VirtualRouterSpec } from './router-spec.ts';
@@ -51,6 +51,13 @@ export class RouterEvents {
   foreignClaim(): void {
     const what = ': another host announced our address; announcing it again';
     this.#complaint.raise(what, this.#event('warn', 'failover.conflict', what));
+  }
+
+  /** A wrong password or version makes two nodes Active: the log must name it. Once a reason in a while. */
+  discarded(reason: DiscardReason, source: IpAddress): void {
+    const what = `: advertisements for this VRID are discarded: ${reason}`;
+    const event = this.#event('warn', 'failover.discarded', what, { reason, peer: source.text });
+    this.#complaint.raise(what, event);
   }
 
   link(level: 'info' | 'warn', what: string): void {

@@ -61,8 +61,12 @@ export class VirtualRouter {
     this.#around = around;
     this.#since = clock.wallMillis();
     this.#router = createRouter(settingsOf(spec, UNKNOWN_SOURCE[spec.family]));
-    this.#reception = new Reception(spec, (vrid) => isOtherVrid(this.#spec, vrid));
     this.#events = new RouterEvents(clock, emit, () => this.#spec);
+    this.#reception = new Reception(
+      spec,
+      (vrid) => isOtherVrid(this.#spec, vrid),
+      (reason, source) => this.#events.discarded(reason, source),
+    );
     this.#lease = new AddressLease(
       {
         native,
@@ -157,7 +161,10 @@ export class VirtualRouter {
     const name = describeRouter(this.#spec);
     const { weight, reason } = this.#standing;
     if (weight === -MAX_WEIGHT) return { ok: false, message: `${name}: ${reason ?? 'this node is not fit'}` };
-    const before = this.#router.state;
+    const { state: before, peer } = this.#router;
+    if (before === 'Backup' && peer?.priority === 255) {
+      return { ok: false, message: `${name}: ${peer.source.text} owns the addresses (priority 255)` };
+    }
     this.#feed({ type: 'takeover' });
     if (this.state !== 'Active') return { ok: false, message: `${name}: ${this.status().explanation}` };
     return { ok: true, message: `${name} ${before === 'Active' ? 'was Active already' : 'took over'}` };

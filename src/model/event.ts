@@ -36,6 +36,8 @@ export const EVENT_NAMES = [
   'failover.agent-exited',
   'failover.agent-hung',
   'failover.supervisor-lost',
+  'failover.supervisor-returned',
+  'failover.discarded',
   'failover.cleanup',
   'failover.auth-warning',
   'failover.error',

@@ -494,3 +494,17 @@ describe('the client', () => {
     });
   });
 });
+
+describe('the directory of the socket', () => {
+  it('is made when only its last step is missing', async () => {
+    await start({ socket: join(directory, 'run', 'admin.sock') });
+    expect(statSync(join(directory, 'run')).mode & 0o777).toBe(0o755);
+  });
+
+  it('is not made up from a wrong path', async () => {
+    const error = await failure(start({ socket: join(directory, 'no', 'such', 'admin.sock') }));
+    expect(error.code).toBe('admin-socket');
+    expect(error.exitStatus).toBe(71);
+    expect(existsSync(join(directory, 'no'))).toBe(false);
+  });
+});
