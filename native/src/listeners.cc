@@ -3,6 +3,7 @@
 #include <fcntl.h>
 #include <netdb.h>
 #include <netinet/in.h>
+#include <netinet/tcp.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -87,6 +88,14 @@ Napi::Value CloseFd(const Napi::CallbackInfo& info) {
   return info.Env().Undefined();
 }
 
+Napi::Value SetTcpOptions(const Napi::CallbackInfo& info) {
+  int fd = static_cast<int>(IntegerArgument(info, 0, "fd", 0, INT32_MAX));
+  Napi::Object options = ObjectArgument(info, 1, "options");
+  SetOption(info.Env(), fd, IPPROTO_TCP, TCP_NODELAY, BooleanProperty(options, "noDelay"), "TCP_NODELAY");
+  SetOption(info.Env(), fd, SOL_SOCKET, SO_KEEPALIVE, BooleanProperty(options, "keepAlive"), "SO_KEEPALIVE");
+  return info.Env().Undefined();
+}
+
 Napi::Value DupFd(const Napi::CallbackInfo& info) {
   int fd = static_cast<int>(IntegerArgument(info, 0, "fd", 0, INT32_MAX));
   int copy = ::fcntl(fd, F_DUPFD_CLOEXEC, 3);
@@ -116,6 +125,7 @@ void InitListeners(Napi::Env env, Napi::Object exports) {
   exports.Set("openTcpListener", Napi::Function::New(env, OpenTcpListener, "openTcpListener"));
   exports.Set("openUdpSocket", Napi::Function::New(env, OpenUdpSocket, "openUdpSocket"));
   exports.Set("closeFd", Napi::Function::New(env, CloseFd, "closeFd"));
+  exports.Set("setTcpOptions", Napi::Function::New(env, SetTcpOptions, "setTcpOptions"));
   exports.Set("dupFd", Napi::Function::New(env, DupFd, "dupFd"));
   exports.Set("localPort", Napi::Function::New(env, LocalPort, "localPort"));
 }

@@ -103,6 +103,7 @@ export class DataPath {
   openService(opening: ServiceOpening): void {
     const { spec } = opening;
     this.#sockets.reserve(socketsOf(spec));
+    this.#sockets.configure(spec);
     this.#services.set(spec.name, opening);
     this.#tellOpening(opening);
   }
@@ -115,6 +116,7 @@ export class DataPath {
     const before = this.#services.get(spec.name);
     if (before === undefined) throw new RangeError(`no service ${spec.name}`);
     this.#sockets.reserve(socketsOf(spec));
+    this.#sockets.configure(spec);
     const had = new Set(before.spec.listen.map(formatEndpoint));
     const wanted = new Set(spec.listen.map(formatEndpoint));
     const closed = before.spec.listen.filter((endpoint) => !wanted.has(formatEndpoint(endpoint)));

@@ -91,8 +91,6 @@ export class Listener implements TcpClientHost {
       return;
     }
     this.#context.counters.accepted(this.#slot);
-    if (this.#spec.noDelay) socket.setNoDelay(true);
-    if (this.#spec.keepAlive) socket.setKeepAlive(true);
     const client = new TcpClient(socket, key, admission.ticket, this.#relays, this);
     this.#clients.add(client);
     // those who wait already come first

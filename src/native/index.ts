@@ -102,6 +102,8 @@ export interface Native {
   openTcpListener(options: ListenerOptions & { readonly backlog: number }): number;
   /** A bound UDP socket with the given buffer sizes in bytes (0 keeps the default); returns its descriptor. */
   openUdpSocket(options: ListenerOptions & { readonly bufferSize: number }): number;
+  /** Sets both for a TCP socket; what a listening socket has, the accepted ones begin with. */
+  setTcpOptions(fd: number, options: { readonly noDelay: boolean; readonly keepAlive: boolean }): void;
   closeFd(fd: number): void;
   /** A second descriptor (close-on-exec) of the same open socket: it stays open until both are closed. */
   dupFd(fd: number): number;

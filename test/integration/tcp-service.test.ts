@@ -3,6 +3,7 @@
  *
  * Who gets which backend, who waits, who is refused, and what the supervisor can do meanwhile.
  */
+import { execFileSync } from 'node:child_process';
 import type { Socket } from 'node:net';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { socketsOf } from '../../src/data-path/listening-sockets.ts';
@@ -314,6 +315,25 @@ describe('what the supervisor does', () => {
     expect((await nextChunk(old.socket)).toString()).toBe('kept');
     old.socket.destroy();
     fresh.socket.destroy();
+  });
+
+  it('keep_alive and no_delay reach the clients of every listener, and change with an update', async () => {
+    const one = await greeter('one');
+    const options = { listen: listen(), backends: [backend(one.address)] };
+    rig.open(serviceSpec(options));
+    const probing = async (): Promise<boolean> => {
+      const { socket } = await greeted();
+      // our side of the client's connection: the timer is shown only when SO_KEEPALIVE is set
+      const shown = execFileSync('ss', ['-tnoH', `sport = :${port} and dport = :${socket.localPort}`]);
+      socket.destroy();
+      expect(shown.toString()).toContain(`127.0.0.1:${port}`);
+      return shown.toString().includes('timer:(keepalive');
+    };
+    expect(await probing()).toBe(true);
+    const after = serviceSpec({ ...options, keepAlive: false });
+    rig.dataPath.updateService(after, rig.set(after));
+    await sleep(50);
+    expect(await probing()).toBe(false);
   });
 
   it('a listener that cannot be opened is an error, and nothing has changed', async () => {

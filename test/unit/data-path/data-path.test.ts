@@ -30,6 +30,10 @@ class Sockets implements SocketOpener {
     return this.openTcpListener(options);
   }
 
+  setTcpOptions(fd: number): void {
+    if (!this.open.has(fd)) throw errno('EBADF');
+  }
+
   dupFd(): number {
     if (this.noDuplicates) throw errno('EMFILE');
     return this.#new();
