@@ -81,9 +81,13 @@ async function askDaemon(client: AdminClient): Promise<DaemonFacts> {
     return { kind: 'running', status: await client.status(DAEMON_TIMEOUT_MS) };
   } catch (error) {
     if (!(error instanceof TandemError)) throw error;
-    const kind = error.exitStatus === EXIT.noPermission ? 'forbidden' : 'unreachable';
-    return { kind, why: error.message, hint: error.hint ?? null };
+    return { kind: kindOf(error), why: error.message, hint: error.hint ?? null };
   }
+}
+
+function kindOf(error: TandemError): 'forbidden' | 'silent' | 'unreachable' {
+  if (error.exitStatus === EXIT.noPermission) return 'forbidden';
+  return error.code === 'no-answer' ? 'silent' : 'unreachable';
 }
 
 /** One family on one interface, however many groups share it. */

@@ -16,7 +16,9 @@ export const missing = (why: string): { readonly missing: string } => ({ missing
 
 export type DaemonFacts =
   | { readonly kind: 'running'; readonly status: Status }
-  /** Nobody answers. */
+  /** It is there, and hangs or is stopped. */
+  | { readonly kind: 'silent'; readonly why: string; readonly hint: string | null }
+  /** There is none. */
   | { readonly kind: 'unreachable'; readonly why: string; readonly hint: string | null }
   /** This user may not ask. */
   | { readonly kind: 'forbidden'; readonly why: string; readonly hint: string | null };

@@ -1,11 +1,14 @@
 import type { Command } from 'commander';
 import type { Problem } from '../../config/errors.ts';
 import { type Finding, SEVERITIES, type Severity } from '../../doctor/finding.ts';
-import { EXIT } from '../../lib/errors.ts';
+import { EXIT, TandemError } from '../../lib/errors.ts';
 import type { Config } from '../../model/config.ts';
 import { printable, type Style, table } from '../output.ts';
 import { DEFAULT_CONFIG, type Session } from '../session.ts';
 import type { Host } from './host.ts';
+
+/** For the question which file it runs with; one that is stopped must not hold everything up. */
+const DAEMON_TIMEOUT_MS = 2_000;
 
 export function addDoctor(program: Command, host: Host): void {
   program
@@ -21,7 +24,7 @@ async function doctor(session: Session): Promise<number> {
     import('../../native/index.ts'),
   ]);
   const warnings: Problem[] = [];
-  const config = await load(session, warnings);
+  const config = await load(session.configOption ?? (await runningFile(session)), warnings);
   const progress = new Progress(session);
   const findings = printable(
     await examine({
@@ -39,12 +42,23 @@ async function doctor(session: Session): Promise<number> {
 }
 
 /** What the host lacks is the doctor's business: it must not keep the file from being read. */
-async function load(session: Session, warnings: Problem[]): Promise<Config> {
+async function load(path: string, warnings: Problem[]): Promise<Config> {
   const { loadConfig } = await import('../../config/load.ts');
-  return loadConfig(session.configOption ?? DEFAULT_CONFIG, {
+  return loadConfig(path, {
     hostFaults: 'warning',
     onWarning: (problem) => warnings.push(problem),
   });
+}
+
+/** Without --config: the file that the daemon runs with, or else would run with. */
+async function runningFile(session: Session): Promise<string> {
+  try {
+    return (await (await session.client()).status(DAEMON_TIMEOUT_MS)).configPath;
+  } catch (error) {
+    if (!(error instanceof TandemError)) throw error;
+    // why it does not answer is one of the findings
+    return DEFAULT_CONFIG;
+  }
 }
 
 function warningOf({ key, message, hint }: Problem): { text: string; hint: string | null } {

@@ -36,8 +36,8 @@ function answers(router: RouterFacts, facts: AddressFacts): Finding[] {
   const where = `arping -D -I ${router.group.interface} ${address}`;
   const look = router.family === 4 ? where : `ndisc6 ${address} ${router.group.interface}`;
   if (strangers.length > 0) {
-    const seen = `${strangers.join(', ')} answers for it and is no router of VRID ${router.group.vrid}`;
-    const fix = `find that host (${look}) and take the address off it, or choose another virtual address`;
+    const seen = `${strangers.join(', ')} answers for it and is not heard as a router of VRID ${router.group.vrid}`;
+    const fix = `find that host (${look}) and take the address off it; if it is the peer, its advertisements are lost on the way here`;
     return [problem('address-taken', address, seen, fix)];
   }
   if (macs.length > 1 || (here && macs.length > 0)) {

@@ -80,15 +80,12 @@ function localPorts({ config, host }: Facts): Finding[] {
 function conntrack({ config, host }: Facts): Finding[] {
   if (host.conntrack === null) return [ok('conntrack', null, 'connections are not tracked here')];
   const { count, max } = host.conntrack;
+  const raise = (to: number): string =>
+    `sysctl -w net.netfilter.nf_conntrack_max=${to}, or a notrack rule for the services`;
   const used = `${count} of ${max} entries are used`;
-  const limit = config.limits.maxConnections;
+  if (count >= max * NEARLY_FULL) return [warning('conntrack', null, used, raise(2 * max))];
   // a proxied connection is two: the client's and the backend's
-  const wanted = Math.max(
-    limit === null ? 0 : 2 * limit,
-    Math.ceil(max * NEARLY_FULL) <= count ? 2 * max : 0,
-  );
-  if (wanted === 0 || (count < max * NEARLY_FULL && wanted <= max)) return [ok('conntrack', null, used)];
-  const seen = count >= max * NEARLY_FULL ? used : `${max} entries, and max_connections needs ${wanted}`;
-  const fix = `sysctl -w net.netfilter.nf_conntrack_max=${wanted}, or a notrack rule for the services`;
-  return [warning('conntrack', null, seen, fix)];
+  const needed = 2 * (config.limits.maxConnections ?? 0);
+  if (needed <= max) return [ok('conntrack', null, used)];
+  return [warning('conntrack', null, `${max} entries, and max_connections needs ${needed}`, raise(needed))];
 }

@@ -20,6 +20,10 @@ function daemon(facts: Facts): Finding[] {
   if (found.kind === 'forbidden') {
     return [skipped('daemon', null, found.why, found.hint ?? 'sudo tandem doctor')];
   }
+  if (found.kind === 'silent') {
+    const fix = 'tandem events, or its log, when it goes on; else systemctl restart tandem';
+    return [problem('daemon', null, found.why, fix)];
+  }
   if (found.kind === 'unreachable') {
     const fix = 'systemctl start tandem, or name its socket with --socket';
     return [warning('daemon', null, found.why, fix)];

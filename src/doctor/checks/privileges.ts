@@ -62,6 +62,6 @@ function realtime({ config, process }: Facts): Finding[] {
 
 function nftables({ host }: Facts): Finding {
   if (host.nft !== null) return ok('nftables', null, host.nft);
-  const seen = 'nft is not installed: established connections cannot be kept over a planned handover';
+  const seen = 'nft is not installed: keeping connections over a planned handover needs it';
   return warning('nftables', null, seen, 'apt install nftables');
 }

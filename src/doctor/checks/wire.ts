@@ -70,11 +70,14 @@ function reachFix({ group, family }: RouterFacts): string {
   return `${firewall}; let the switch flood ${to} (IGMP/MLD snooping), or set [failover.group.unicast] peers`;
 }
 
+/** A busy host hears late. */
+const SLACK_MS = 100;
+
 function severalActive(router: RouterFacts, speakers: readonly Heard[]): Finding[] {
   // one that has just lost the election falls silent within an interval; a single packet proves nothing
   const active = speakers.filter(
     ({ priority, count, ageMillis, intervalMillis }) =>
-      priority > 0 && count >= 2 && ageMillis <= 2 * intervalMillis,
+      priority > 0 && count >= 2 && ageMillis <= 2 * intervalMillis + SLACK_MS,
   );
   const names = active.map(({ source }) => source);
   if (router.state === 'Active') names.push('this node');

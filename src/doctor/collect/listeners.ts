@@ -33,7 +33,9 @@ interface Wanted {
 
 function lookAt(files: Files, native: Native, wanted: Wanted, daemon: DaemonFacts): ListenerFacts['found'] {
   const text = formatEndpoint(wanted.endpoint);
-  if (daemon.kind === 'forbidden') return missing('the daemon may have it open and cannot be asked');
+  if (daemon.kind === 'forbidden' || daemon.kind === 'silent') {
+    return missing('the daemon may have it open and cannot be asked');
+  }
   if (daemon.kind === 'running') {
     const own = daemon.status.services.some(
       ({ protocol, listen }) => protocol === wanted.protocol && listen.includes(text),

@@ -54,6 +54,12 @@ const CASES: Readonly<Record<Code, readonly Case[]>> = {
   ],
   daemon: [
     [
+      'it is stopped',
+      'problem',
+      facts({ daemon: { kind: 'silent', why: 'no answer', hint: null } }),
+      'no answer',
+    ],
+    [
       'nobody answers',
       'warning',
       facts({ daemon: { kind: 'unreachable', why: 'no socket', hint: null } }),
