@@ -9,7 +9,9 @@ import {
   commandResult,
   errorBody,
   eventLine,
+  type FailoverHistory,
   type failoverCommandRequest,
+  failoverHistory,
   type ReloadResult,
   reloadResult,
   type Status,
@@ -69,6 +71,12 @@ export class AdminClient {
   failoverCommand(body: z.infer<typeof failoverCommandRequest>): Promise<CommandResult> {
     const call = { method: 'POST', path: '/v1/failover/command', body, timeoutMs: SLOW_TIMEOUT_MS } as const;
     return this.#json(call, commandResult);
+  }
+
+  /** @param group undefined for every group */
+  failoverHistory(group?: string): Promise<FailoverHistory> {
+    const query = group === undefined ? '' : `?group=${encodeURIComponent(group)}`;
+    return this.#json({ method: 'GET', path: `/v1/failover/history${query}` }, failoverHistory);
   }
 
   restartAgent(): Promise<CommandResult> {

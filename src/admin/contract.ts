@@ -9,7 +9,8 @@ import { EVENT_NAMES } from '../model/event.ts';
  *   POST /v1/services/:service/backends/:backend/state  { state, persist? } -> BackendStatus
  *   POST /v1/services/:service/backends/:backend/weight { weight, persist? } -> BackendStatus (weight null: as configured)
  *   POST /v1/reload                                   ReloadResult
- *   POST /v1/failover/command                         { command, group? } -> CommandResult
+ *   GET  /v1/failover/history?group=NAME              FailoverHistory, oldest first
+ *   POST /v1/failover/command                         { command, group?, by? } -> CommandResult
  *   POST /v1/failover/restart-agent                   CommandResult
  *   GET  /metrics, GET /healthz                       also on [metrics] listen
  *
@@ -83,7 +84,11 @@ export const routerStatus = z.object({
   effectivePriority: z.number(),
   addresses: z.array(z.string()),
   holdsAddresses: z.boolean(),
+  /** Milliseconds since the kernel was last told to keep the addresses; null when none are leased. */
+  leaseAgeMillis: z.number().nullable(),
   explanation: z.string(),
+  /** Sentences: what would change the state. */
+  outlook: z.array(z.string()).readonly(),
   peer: z
     .object({
       address: z.string(),
@@ -97,6 +102,7 @@ export const routerStatus = z.object({
   advertisementsReceived: z.number(),
   discarded: z.record(z.string(), z.number()),
   transitions: z.number(),
+  conflicts: z.number(),
 });
 export type RouterStatus = z.infer<typeof routerStatus>;
 
@@ -119,6 +125,8 @@ export const status = z.object({
       unfitReason: z.string().nullable(),
       /** Milliseconds since the agent's last heartbeat; what follows is no fresher than that. */
       ageMillis: z.number(),
+      /** The last heartbeat is older than it should be: `routers` is what was, not what is. */
+      stale: z.boolean(),
       routers: z.array(routerStatus),
     })
     .nullable(),
@@ -142,7 +150,63 @@ export const setWeightRequest = z.strictObject({
 export const failoverCommandRequest = z.strictObject({
   command: z.enum(['handover', 'takeover']),
   group: z.string().optional(),
+  /** Who asks, as it says itself: for the history. */
+  by: z
+    .string()
+    .regex(/^[\x20-\x7e]{1,64}$/)
+    .optional(),
 });
+
+const transitionRecord = z.object({
+  group: z.string(),
+  family: z.union([z.literal(4), z.literal(6)]),
+  vrid: z.number(),
+  interface: z.string(),
+  /** Wall-clock milliseconds. */
+  time: z.number(),
+  from: z.enum(['Initialize', 'Backup', 'Active']),
+  to: z.enum(['Initialize', 'Backup', 'Active']),
+  reason: z.string(),
+  /** One sentence for people. */
+  cause: z.string(),
+  /** In force before the transition. */
+  priority: z.number(),
+  addresses: z.array(z.string()).readonly(),
+  /** The last advertisement heard. */
+  peer: z
+    .object({
+      address: z.string(),
+      priority: z.number(),
+      intervalMillis: z.number(),
+      ageMillis: z.number(),
+    })
+    .nullable(),
+  /** How long Active_Down was to wait, and how much later it acted. */
+  activeDown: z.object({ intervalMillis: z.number(), lateMillis: z.number() }).nullable(),
+  requestedBy: z.string().nullable(),
+  linkUp: z.boolean(),
+  fit: z.boolean(),
+  /** Added to the configured priority. */
+  weight: z.number(),
+  /** Why it is not fit, or why it has that weight. */
+  unfitReason: z.string().nullable(),
+  /** The agent did not run for `millis`, until `ageMillis` before. */
+  stall: z.object({ millis: z.number(), ageMillis: z.number() }).nullable(),
+  supervisorSilenceMillis: z.number(),
+  heartbeatsLost: z.number(),
+  /** A scenario of the state machine: start.json and input.jsonl. */
+  trace: z
+    .object({
+      start: z.record(z.string(), z.union([z.string(), z.number(), z.boolean()])),
+      input: z.array(z.looseObject({ at: z.number(), type: z.string() })).readonly(),
+    })
+    .nullable(),
+});
+
+/** The last transitions of every virtual router, oldest first. */
+export const failoverHistory = z.object({ transitions: z.array(transitionRecord).readonly() });
+export type FailoverHistory = z.infer<typeof failoverHistory>;
+export type TransitionEntry = FailoverHistory['transitions'][number];
 
 export const commandResult = z.object({ ok: z.boolean(), message: z.string() });
 export type CommandResult = z.infer<typeof commandResult>;
@@ -163,6 +227,7 @@ export interface AdminBackend {
   reload(): Promise<ReloadResult>;
   failoverCommand(request: z.infer<typeof failoverCommandRequest>): Promise<CommandResult>;
   restartAgent(): Promise<CommandResult>;
+  failoverHistory(group: string | null): FailoverHistory;
   /** Prometheus text format. */
   metrics(): Promise<string>;
   /** True when the node can do its job: answered as 200 or 503 by /healthz. */

@@ -3,6 +3,16 @@ import type { EventName } from '../model/event.ts';
 import { Metrics } from '../observability/metrics.ts';
 import type { BackendStatus, LimitStatus, RouterStatus, ServiceStatus, Status } from './contract.ts';
 
+/** How often a virtual router came to a state for a reason, since the daemon started. */
+export interface TransitionTotal {
+  readonly group: string;
+  readonly family: number;
+  readonly vrid: number;
+  readonly to: string;
+  readonly reason: string;
+  readonly count: number;
+}
+
 /** What a scrape is made of, read at one moment. */
 export interface MetricsSnapshot {
   readonly status: Status;
@@ -13,6 +23,7 @@ export interface MetricsSnapshot {
   /** Undefined before the first check. */
   checks(service: string, backend: string): CheckCounters | undefined;
   readonly eventTotals: ReadonlyMap<EventName, number>;
+  readonly transitionTotals: readonly TransitionTotal[];
 }
 
 const STATES = { Initialize: 0, Backup: 1, Active: 2 } as const;
@@ -35,7 +46,7 @@ export class MetricsCollector {
     setProcess(metrics, snapshot);
     for (const service of snapshot.status.services) setService(metrics, service, snapshot);
     for (const limit of snapshot.status.limits) setLimit(metrics, limit);
-    setFailover(metrics, snapshot.status);
+    setFailover(metrics, snapshot);
     for (const [name, total] of snapshot.eventTotals) metrics.set('tandem_events_total', { name }, total);
     return metrics.render();
   }
@@ -151,13 +162,19 @@ function setLimit(metrics: Metrics, limit: LimitStatus): void {
   if (limit.max > 0) metrics.set('tandem_limit_utilisation_ratio', labels, limit.used / limit.max);
 }
 
-function setFailover(metrics: Metrics, { failover }: Status): void {
+function setFailover(metrics: Metrics, { status, eventTotals, transitionTotals }: MetricsSnapshot): void {
+  const { failover } = status;
   if (failover === null) return;
   metrics.set('tandem_failover_agent_up', {}, flag(failover.agent === 'running'));
   metrics.set('tandem_failover_agent_realtime', {}, flag(failover.realtime));
   metrics.set('tandem_failover_agent_heartbeat_age_seconds', {}, failover.ageMillis / 1_000);
   metrics.set('tandem_failover_fit', {}, flag(failover.fit));
+  metrics.set('tandem_failover_stalls_total', {}, eventTotals.get('failover.stall') ?? 0);
   for (const router of failover.routers) setRouter(metrics, router);
+  for (const { group, family, vrid, to, reason, count } of transitionTotals) {
+    const labels = { group, family: String(family), vrid: String(vrid), to, reason };
+    metrics.set('tandem_vrrp_transitions_total', labels, count);
+  }
 }
 
 function setRouter(metrics: Metrics, router: RouterStatus): void {
@@ -170,7 +187,11 @@ function setRouter(metrics: Metrics, router: RouterStatus): void {
   }
   metrics.set('tandem_vrrp_advertisements_sent_total', labels, router.advertisementsSent);
   metrics.set('tandem_vrrp_advertisements_received_total', labels, router.advertisementsReceived);
-  metrics.set('tandem_vrrp_transitions_total', labels, router.transitions);
+  metrics.set('tandem_vrrp_last_transition_timestamp_seconds', labels, router.since / 1_000);
+  metrics.set('tandem_vrrp_conflicts_total', labels, router.conflicts);
+  if (router.leaseAgeMillis !== null) {
+    metrics.set('tandem_vrrp_lease_refresh_age_seconds', labels, router.leaseAgeMillis / 1_000);
+  }
   for (const [reason, total] of Object.entries(router.discarded)) {
     metrics.set('tandem_vrrp_discarded_total', { ...labels, reason }, total);
   }

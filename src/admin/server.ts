@@ -154,6 +154,9 @@ function adminRoutes(
     '/v1/status': get((_request, response) => sendJson(response, 200, backend.status())),
     '/v1/events': get((_request, response, url) => streamEvents(timeline, followers, response, url)),
     '/v1/reload': post(async (_request, response) => sendJson(response, 200, await backend.reload())),
+    '/v1/failover/history': get((_request, response, url) =>
+      sendJson(response, 200, backend.failoverHistory(url.searchParams.get('group'))),
+    ),
     '/v1/failover/command': post(async (request, response) => {
       const command = await readJson(request, failoverCommandRequest, MAX_BODY);
       sendJson(response, 200, await backend.failoverCommand(command));

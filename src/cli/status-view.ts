@@ -151,9 +151,13 @@ export function failoverLines(failover: NonNullable<Status['failover']>, view: V
     `agent ${well ? style.green(failover.agent) : style.red(failover.agent)}`,
     ...(failover.agentPid === null ? [] : [`pid ${failover.agentPid}`]),
     ...(well ? [failover.realtime ? 'real-time' : style.yellow('not real-time')] : []),
+    `heard ${formatAge(failover.ageMillis)} ago`,
     failover.fit ? 'node fit' : style.red(`node unfit: ${failover.unfitReason ?? 'unknown'}`),
   ];
-  const stale = well ? [] : [`  ${style.red(`last heard of ${formatAge(failover.ageMillis)} ago:`)}`];
+  const stale =
+    well && !failover.stale
+      ? []
+      : [`  ${style.red(`stale: as last heard ${formatAge(failover.ageMillis)} ago`)}`];
   return [
     `${style.bold('failover')}  ${agent.join(', ')}`,
     ...stale,

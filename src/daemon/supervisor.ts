@@ -1,4 +1,11 @@
-import type { AdminBackend, BackendStatus, CommandResult, ReloadResult, Status } from '../admin/contract.ts';
+import type {
+  AdminBackend,
+  BackendStatus,
+  CommandResult,
+  FailoverHistory,
+  ReloadResult,
+  Status,
+} from '../admin/contract.ts';
 import { MetricsCollector } from '../admin/scrape.ts';
 import { describeDiff, diffConfig } from '../config/diff.ts';
 import { loadConfig } from '../config/load.ts';
@@ -45,6 +52,8 @@ const MAX_PROBES = 256;
  * third of the CPU time of a bulk transfer would go into getting them again.
  */
 const KEPT_MEMORY = 64 * 1_024 * 1_024;
+/** Heartbeats of the agent that may be late before its state counts as old. */
+const STALE_MS = 5 * HEARTBEAT_MS;
 /** How often limits and draining backends are looked at. */
 const WATCH = seconds(1);
 
@@ -121,6 +130,7 @@ export class Supervisor implements AdminBackend {
       backend: (service, backend) => this.#services.backendCounters(service, backend),
       checks: (service, backend) => this.#services.checkCounters(service, backend),
       eventTotals: timeline.totals,
+      transitionTotals: this.#agent?.history.totals() ?? [],
     }));
     this.#limitWatch = new LimitWatch(config.limits.warnAt);
     this.#periodic = [
@@ -209,7 +219,17 @@ export class Supervisor implements AdminBackend {
   }
 
   async failoverCommand(...[request]: Parameters<AdminBackend['failoverCommand']>): Promise<CommandResult> {
-    return this.#requireAgent().command(request.command, request.group ?? null);
+    return this.#requireAgent().command(
+      request.command,
+      request.group ?? null,
+      request.by ?? 'the admin API',
+    );
+  }
+
+  failoverHistory(group: string | null): FailoverHistory {
+    const transitions = this.#requireAgent().history.list(group);
+    if (group !== null && transitions.length === 0) this.#requireGroup(group);
+    return { transitions };
   }
 
   async restartAgent(): Promise<CommandResult> {
@@ -381,8 +401,18 @@ export class Supervisor implements AdminBackend {
       fit: this.#fitness.fit,
       unfitReason: this.#fitness.reason,
       ageMillis: agent.ageMillis,
+      stale: agent.state === 'hung' || agent.ageMillis > STALE_MS,
       routers: agent.routers.map((router) => ({ ...router, addresses: [...router.addresses] })),
     };
+  }
+
+  #requireGroup(name: string): void {
+    const known = this.#config.failover?.groups.map((group) => group.name) ?? [];
+    if (known.includes(name)) return;
+    throw new TandemError('unknown-group', `no failover group ${JSON.stringify(name)}`, {
+      hint: `there is ${known.join(', ')}`,
+      exitStatus: EXIT.usage,
+    });
   }
 
   #requireAgent(): AgentHandle {

@@ -1,5 +1,5 @@
 import type { Clock, Timer } from '../lib/clock.ts';
-import { after, type Duration, micros, toSeconds } from '../lib/duration.ts';
+import { after, type Duration, type Instant, micros, toSeconds } from '../lib/duration.ts';
 import { errnoOf, messageOf } from '../lib/errors.ts';
 import type { IpAddress, IpPrefix } from '../lib/ip.ts';
 import type { Emit, EventFields } from '../model/event.ts';
@@ -36,6 +36,7 @@ export class AddressLease {
   /** Not null between acquire and release. */
   #ifindex: number | null = null;
   #timer: Timer | null = null;
+  #refreshedAt: Instant | null = null;
 
   constructor(options: LeaseOptions, addresses: readonly IpPrefix[], lifetime: Duration) {
     this.#options = options;
@@ -49,6 +50,11 @@ export class AddressLease {
     return this.#ifindex !== null && this.#addresses.every((address) => this.#held.has(address.text));
   }
 
+  /** When the kernel last took every address; null when they are not claimed. */
+  get refreshedAt(): Instant | null {
+    return this.#ifindex === null ? null : this.#refreshedAt;
+  }
+
   /** @throws NativeError when an address cannot be added; none of them is held then. */
   acquire(ifindex: number): void {
     if (this.#ifindex === ifindex) return;
@@ -60,6 +66,7 @@ export class AddressLease {
       this.release();
       throw error;
     }
+    this.#refreshedAt = this.#options.clock.now();
     this.#armRefresh();
   }
 
@@ -142,6 +149,7 @@ export class AddressLease {
     for (const prefix of this.#addresses) {
       this.#restore(ifindex, prefix, this.#held.has(prefix.text) ? null : 'failover.address-restored');
     }
+    if (this.complete) this.#refreshedAt = this.#options.clock.now();
     this.#armRefresh();
   }
 

@@ -14,6 +14,7 @@ import {
 import { TandemError } from '../lib/errors.ts';
 import type { Emit, EventInput } from '../model/event.ts';
 import type { FailoverSpec, Standings, VirtualRouterStatus } from '../model/failover.ts';
+import type { TransitionRecord } from '../model/history.ts';
 import { loadNative, type Native } from '../native/index.ts';
 import type { ResumePoint } from '../vrrp/router.ts';
 import { cleanUpAfterAgent } from './aftermath.ts';
@@ -25,6 +26,7 @@ import {
   HEARTBEAT_MS,
   type RouterKey,
 } from './protocol.ts';
+import { agentLost, TransitionHistory } from './transition-history.ts';
 
 const HEARTBEAT = millis(HEARTBEAT_MS);
 const AGENT_SILENCE = millis(AGENT_SILENCE_MS);
@@ -42,6 +44,8 @@ export interface AgentHandleOptions {
   readonly emit: Emit;
   /** After every heartbeat of the agent, and with its last known routers when it is gone. */
   readonly onStatus?: (routers: readonly VirtualRouterStatus[]) => void;
+  /** Of every virtual router, in order; also for those of an agent that died. */
+  readonly onTransition?: (record: TransitionRecord) => void;
   readonly clock?: Clock;
 }
 
@@ -75,7 +79,9 @@ export class AgentHandle {
   readonly #native: Native;
   readonly #emit: Emit;
   readonly #onStatus: (routers: readonly VirtualRouterStatus[]) => void;
+  readonly #onTransition: (record: TransitionRecord) => void;
   readonly #clock: Clock;
+  readonly history = new TransitionHistory();
   readonly #commands = new Map<number, PendingCommand>();
   #spec: FailoverSpec;
   #standings: Standings = {};
@@ -98,6 +104,7 @@ export class AgentHandle {
     this.#spec = spec;
     this.#emit = options.emit;
     this.#onStatus = options.onStatus ?? (() => undefined);
+    this.#onTransition = options.onTransition ?? (() => undefined);
     this.#clock = options.clock ?? systemClock;
     this.#startedAt = this.#clock.now();
   }
@@ -134,8 +141,12 @@ export class AgentHandle {
     };
   }
 
-  /** @param group null for every group. Never rejects: a silent agent is a result, too. */
-  command(command: FailoverCommand, group: string | null): Promise<AgentCommandResult> {
+  /**
+   * Never rejects: a silent agent is a result, too.
+   * @param group null for every group
+   * @param by who asks, for the history
+   */
+  command(command: FailoverCommand, group: string | null, by: string): Promise<AgentCommandResult> {
     const agent = this.#agent;
     if (agent === null || this.#state !== 'running') {
       return Promise.resolve({ ok: false, message: `the failover agent is ${this.#state}` });
@@ -146,7 +157,7 @@ export class AgentHandle {
         this.#settle(id, { ok: false, message: 'the failover agent did not answer' }),
       );
       this.#commands.set(id, { resolve, timer });
-      agent.send({ type: 'command', id, command, group });
+      agent.send({ type: 'command', id, command, group, by });
     });
   }
 
@@ -204,6 +215,9 @@ export class AgentHandle {
       case 'heartbeat':
         if (agent === this.#agent) this.#onStatus(message.routers);
         break;
+      case 'transition':
+        this.#transitioned(message.record);
+        break;
       case 'event':
         this.#emit(message.event);
         break;
@@ -239,8 +253,16 @@ export class AgentHandle {
     this.#abandonCommands();
     const how = signal === null ? `status ${code}` : signal;
     this.#event('error', 'failover.agent-exited', `the failover agent ended with ${how}`, { code, signal });
+    for (const router of agent.routers) {
+      if (router.state !== 'Initialize') this.#transitioned(agentLost(router, how, this.#clock.wallMillis()));
+    }
     this.#onStatus([]);
     this.#cleaning = this.#cleanUp(agent.routers).then(() => this.#respawnLater());
+  }
+
+  #transitioned(record: TransitionRecord): void {
+    this.history.add(record);
+    this.#onTransition(record);
   }
 
   async #cleanUp(last: readonly VirtualRouterStatus[]): Promise<void> {

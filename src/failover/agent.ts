@@ -33,7 +33,11 @@ class Agent {
       native,
       clock: systemClock,
       emit: (event) => this.#send({ type: 'event', event }),
-      onTransition: () => this.#heartbeat(),
+      onTransition: (record) => {
+        this.#send({ type: 'transition', record });
+        this.#heartbeat();
+      },
+      supervisorSilence: () => between(this.#heardAt, systemClock.now()),
     });
     this.#tick = this.#armTick();
     this.#send({ type: 'hello' });
@@ -54,7 +58,7 @@ class Agent {
         this.#send({
           type: 'command-result',
           id: message.id,
-          ...this.#routers.command(message.command, message.group),
+          ...this.#routers.command(message.command, message.group, message.by),
         });
         break;
       case 'stop':

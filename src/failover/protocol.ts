@@ -1,5 +1,6 @@
 import type { EventInput } from '../model/event.ts';
 import type { FailoverSpec, Standings, VirtualRouterStatus } from '../model/failover.ts';
+import type { TransitionRecord } from '../model/history.ts';
 import type { ResumePoint } from '../vrrp/router.ts';
 
 /** Messages between the supervisor and the failover agent (child_process IPC, advanced serialization). */
@@ -25,6 +26,8 @@ export type ToAgent =
       readonly id: number;
       readonly command: FailoverCommand;
       readonly group: string | null;
+      /** Who asked, for the history. */
+      readonly by: string;
     }
   /** Leave. `keepRole`: keep addresses and say nothing, a successor resumes; else priority 0 first. */
   | { readonly type: 'stop'; readonly keepRole: boolean };
@@ -36,6 +39,8 @@ export type FromAgent =
   | { readonly type: 'ready'; readonly realtime: boolean }
   /** Several times a second and at each transition. */
   | { readonly type: 'heartbeat'; readonly routers: readonly VirtualRouterStatus[] }
+  /** What the supervisor keeps for the history. */
+  | { readonly type: 'transition'; readonly record: TransitionRecord }
   | { readonly type: 'event'; readonly event: EventInput }
   | { readonly type: 'command-result'; readonly id: number; readonly ok: boolean; readonly message: string }
   /** The last message. `resume` is empty unless the role was kept. */

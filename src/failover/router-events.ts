@@ -2,25 +2,18 @@ import type { Clock } from '../lib/clock.ts';
 import { errnoOf, messageOf, TandemError } from '../lib/errors.ts';
 import type { IpAddress } from '../lib/ip.ts';
 import type { Emit, EventFields, EventInput } from '../model/event.ts';
-import type { DiscardReason, TransitionReason, VrrpState } from '../model/failover.ts';
+import type { DiscardReason } from '../model/failover.ts';
+import type { TransitionRecord } from '../model/history.ts';
 import { effectivePriority, type Router } from '../vrrp/router.ts';
 import { Complaint } from './complaint.ts';
 import { describeRouter, routerFields, type VirtualRouterSpec } from './router-spec.ts';
-
-export interface Transition {
-  readonly from: VrrpState;
-  readonly to: VrrpState;
-  readonly reason: TransitionReason;
-  /** After the transition. */
-  readonly router: Router;
-  readonly explanation: string;
-}
 
 /** What one virtual router tells about itself. */
 export class RouterEvents {
   readonly #emit: Emit;
   readonly #spec: () => VirtualRouterSpec;
   readonly #complaint: Complaint;
+  #conflicts = 0;
 
   constructor(clock: Clock, emit: Emit, spec: () => VirtualRouterSpec) {
     this.#emit = emit;
@@ -28,27 +21,35 @@ export class RouterEvents {
     this.#complaint = new Complaint(clock, emit);
   }
 
-  transition({ from, to, reason, router, explanation }: Transition): void {
-    const { peer } = router;
+  /** Since this router was made. */
+  get conflicts(): number {
+    return this.#conflicts;
+  }
+
+  /** @param router after the transition. */
+  transition({ from, to, reason, cause, peer }: TransitionRecord, router: Router): void {
     this.#emit(
-      this.#event('info', 'failover.transition', `: ${from} -> ${to}; ${explanation}`, {
+      this.#event('info', 'failover.transition', `: ${from} -> ${to}; ${cause}`, {
         from,
         to,
         reason,
         priority: effectivePriority(router),
-        peer: peer?.source.text ?? null,
+        peer: peer?.address ?? null,
         peerPriority: peer?.priority ?? null,
+        peerAgeMillis: peer === null ? null : Math.round(peer.ageMillis),
       }),
     );
   }
 
   conflict(source: IpAddress, priority: number): void {
+    this.#conflicts++;
     const what = `: ${source.text} (priority ${priority}) was Active beside this node; announcing again`;
     const fields = { peer: source.text, peerPriority: priority };
     this.#emit(this.#event('warn', 'failover.conflict', what, fields));
   }
 
   foreignClaim(): void {
+    this.#conflicts++;
     const what = ': another host announced our address; announcing it again';
     this.#complaint.raise(what, this.#event('warn', 'failover.conflict', what));
   }

@@ -9,6 +9,7 @@ import {
   type Standings,
   type VirtualRouterStatus,
 } from '../model/failover.ts';
+import type { TransitionRecord } from '../model/history.ts';
 import type { Native } from '../native/index.ts';
 import type { ResumePoint } from '../vrrp/router.ts';
 import { LinkMonitor } from './link-monitor.ts';
@@ -26,7 +27,9 @@ export interface RouterSetOptions {
   readonly native: Native;
   readonly clock: Clock;
   readonly emit: Emit;
-  readonly onTransition: () => void;
+  readonly onTransition: (record: TransitionRecord) => void;
+  /** Since the supervisor's last heartbeat. */
+  readonly supervisorSilence: () => Duration;
 }
 
 export interface CommandOutcome {
@@ -79,7 +82,8 @@ export class RouterSet {
     for (const router of this.#routers.values()) router.setStanding(this.#standingOf(router));
   }
 
-  command(command: FailoverCommand, group: string | null): CommandOutcome {
+  /** @param by who asked, for the history. */
+  command(command: FailoverCommand, group: string | null, by: string): CommandOutcome {
     const chosen = [...this.#routers.values()].filter(
       (router) => group === null || router.spec.group.name === group,
     );
@@ -87,7 +91,9 @@ export class RouterSet {
       const message = group === null ? 'no failover group is configured' : `no failover group "${group}"`;
       return { ok: false, message };
     }
-    const outcomes = chosen.map((router) => (command === 'handover' ? router.handover() : router.takeover()));
+    const outcomes = chosen.map((router) =>
+      command === 'handover' ? router.handover(by) : router.takeover(by),
+    );
     return {
       ok: outcomes.every(({ ok }) => ok),
       message: outcomes.map(({ message }) => message).join('; '),
@@ -130,12 +136,13 @@ export class RouterSet {
   }
 
   #create(spec: VirtualRouterSpec): VirtualRouter {
-    const { native, clock, emit, onTransition } = this.#options;
+    const { native, clock, emit, onTransition, supervisorSilence } = this.#options;
     const router = new VirtualRouter(spec, {
       native,
       clock,
       emit,
       onTransition,
+      supervisorSilence,
       guard: this.#guard,
       links: this.#links,
       isVirtual: (address) => this.#isVirtual(address),
@@ -173,7 +180,7 @@ export class RouterSet {
   }
 
   #stalled(length: Duration): void {
-    for (const router of this.#routers.values()) router.stalled();
+    for (const router of this.#routers.values()) router.stalled(length);
     this.#options.emit({
       level: 'warn',
       name: 'failover.stall',

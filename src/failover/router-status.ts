@@ -1,9 +1,12 @@
 import { between, type Instant, toMillis } from '../lib/duration.ts';
 import type { Standing, VirtualRouterStatus } from '../model/failover.ts';
 import { explain } from '../vrrp/explain.ts';
+import { outlook } from '../vrrp/outlook.ts';
 import { effectivePriority, type Router } from '../vrrp/router.ts';
+import type { AddressLease } from './address-lease.ts';
 import type { Reception } from './reception.ts';
 import type { VirtualRouterSpec } from './router-spec.ts';
+import type { TransitionLog } from './transition-log.ts';
 
 export interface StatusInput {
   readonly spec: VirtualRouterSpec;
@@ -13,9 +16,10 @@ export interface StatusInput {
   readonly hindrance: string | null;
   readonly standing: Standing;
   readonly holdsAddresses: boolean;
-  readonly since: number;
+  readonly lease: Pick<AddressLease, 'refreshedAt'>;
+  readonly log: Pick<TransitionLog, 'since' | 'count'>;
+  readonly conflicts: number;
   readonly sent: number;
-  readonly transitions: number;
   readonly now: Instant;
 }
 
@@ -24,6 +28,8 @@ export function routerStatus(input: StatusInput): VirtualRouterStatus {
   const { spec, router, reception, hindrance, now } = input;
   const { peer, state } = router;
   const { name, vrid, interface: device } = spec.group;
+  const { refreshedAt } = input.lease;
+  const leaseAge = refreshedAt && between(refreshedAt, now);
   const explained = state === 'Initialize' && router.started ? hindrance : null;
   const explanation =
     explained === null ? explain(router, input.standing.reason) : `Initialize: ${explained}`;
@@ -34,12 +40,14 @@ export function routerStatus(input: StatusInput): VirtualRouterStatus {
     interface: device,
     state,
     reason: router.reason,
-    since: input.since,
+    since: input.log.since,
     priority: router.settings.priority,
     effectivePriority: effectivePriority(router),
     addresses: spec.addresses.map(({ text }) => text),
     holdsAddresses: input.holdsAddresses,
+    leaseAgeMillis: leaseAge === null ? null : toMillis(leaseAge),
     explanation,
+    outlook: outlook(router),
     peer: peer && {
       address: peer.source.text,
       priority: peer.priority,
@@ -50,6 +58,7 @@ export function routerStatus(input: StatusInput): VirtualRouterStatus {
     advertisementsSent: input.sent,
     advertisementsReceived: reception.accepted,
     discarded: reception.discarded,
-    transitions: input.transitions,
+    transitions: input.log.count,
+    conflicts: input.conflicts,
   };
 }

@@ -1,6 +1,8 @@
 import type { Clock } from '../lib/clock.ts';
+import type { Duration } from '../lib/duration.ts';
 import type { IpAddress } from '../lib/ip.ts';
 import type { Emit } from '../model/event.ts';
+import type { TransitionRecord } from '../model/history.ts';
 import type { Native } from '../native/index.ts';
 import type { LinkMonitor } from './link-monitor.ts';
 import type { VirtualRouterSpec } from './router-spec.ts';
@@ -18,5 +20,7 @@ export interface Surroundings {
   /** Another router of this agent has that VRID on this interface. */
   readonly isOtherVrid: (of: VirtualRouterSpec, vrid: number) => boolean;
   /** The state changed: the supervisor should know. */
-  readonly onTransition: () => void;
+  readonly onTransition: (record: TransitionRecord) => void;
+  /** Since the supervisor's last heartbeat. */
+  readonly supervisorSilence: () => Duration;
 }

@@ -1,5 +1,5 @@
 import type { Timer } from '../lib/clock.ts';
-import { type Instant, micros, millis, seconds } from '../lib/duration.ts';
+import { type Duration, type Instant, micros, millis, seconds } from '../lib/duration.ts';
 import { messageOf } from '../lib/errors.ts';
 import { type IpAddress, ipFromBytes } from '../lib/ip.ts';
 import { GOOD_STANDING, MAX_WEIGHT, type Standing, type VirtualRouterStatus } from '../model/failover.ts';
@@ -14,6 +14,7 @@ import {
   type TimerName,
 } from '../vrrp/router.ts';
 import { step } from '../vrrp/state-machine.ts';
+import type { Stepped } from '../vrrp/transition.ts';
 import { AddressLease } from './address-lease.ts';
 import { Announcer } from './announcer.ts';
 import { Attachment } from './attachment.ts';
@@ -23,6 +24,7 @@ import { RouterEvents } from './router-events.ts';
 import { describeRouter, routerFields, type VirtualRouterSpec } from './router-spec.ts';
 import { routerStatus } from './router-status.ts';
 import type { Surroundings } from './surroundings.ts';
+import { type Move, TransitionLog } from './transition-log.ts';
 
 /** Before a node that could not add its addresses stands for election again. */
 const CLAIM_RETRY = seconds(15);
@@ -38,6 +40,7 @@ export class VirtualRouter {
   readonly #attachment: Attachment;
   readonly #reception: Reception;
   readonly #events: RouterEvents;
+  readonly #log: TransitionLog;
   #spec: VirtualRouterSpec;
   #router: Router;
   /** The supervisor's judgement. */
@@ -48,9 +51,7 @@ export class VirtualRouter {
   #foreignClaim: Timer | null = null;
   /** The strongest advertisement that lay unread during a stall while Active. */
   #heardInStall: Heard | null = null;
-  #since: number;
   #sent = 0;
-  #transitions = 0;
   #closed = false;
 
   constructor(spec: VirtualRouterSpec, around: Surroundings) {
@@ -59,7 +60,7 @@ export class VirtualRouter {
     const { group, addresses } = spec;
     this.#spec = spec;
     this.#around = around;
-    this.#since = clock.wallMillis();
+    this.#log = new TransitionLog(clock);
     this.#router = createRouter(settingsOf(spec, UNKNOWN_SOURCE[spec.family]));
     this.#events = new RouterEvents(clock, emit, () => this.#spec);
     this.#reception = new Reception(
@@ -147,17 +148,17 @@ export class VirtualRouter {
   }
 
   /** @returns a sentence, and whether it worked. */
-  handover(): { readonly ok: boolean; readonly message: string } {
+  handover(by: string): { readonly ok: boolean; readonly message: string } {
     const name = describeRouter(this.#spec);
     if (this.#router.state !== 'Active') return { ok: false, message: `${name} is not Active on this node` };
     if (this.#router.settings.priority === 255) {
       return { ok: false, message: `${name} owns its addresses (priority 255) and would take them back` };
     }
-    this.#feed({ type: 'handover' });
+    this.#feed({ type: 'handover' }, by);
     return { ok: true, message: `${name} handed over` };
   }
 
-  takeover(): { readonly ok: boolean; readonly message: string } {
+  takeover(by: string): { readonly ok: boolean; readonly message: string } {
     const name = describeRouter(this.#spec);
     const { weight, reason } = this.#standing;
     if (weight === -MAX_WEIGHT) return { ok: false, message: `${name}: ${reason ?? 'this node is not fit'}` };
@@ -165,7 +166,7 @@ export class VirtualRouter {
     if (before === 'Backup' && peer?.priority === 255) {
       return { ok: false, message: `${name}: ${peer.source.text} owns the addresses (priority 255)` };
     }
-    this.#feed({ type: 'takeover' });
+    this.#feed({ type: 'takeover' }, by);
     if (this.state !== 'Active') return { ok: false, message: `${name}: ${this.status().explanation}` };
     return { ok: true, message: `${name} ${before === 'Active' ? 'was Active already' : 'took over'}` };
   }
@@ -190,7 +191,8 @@ export class VirtualRouter {
   }
 
   /** A stall is over and everything received during it has been read. */
-  stalled(): void {
+  stalled(length: Duration): void {
+    this.#log.stalled(length);
     const heard = this.#heardInStall;
     this.#heardInStall = null;
     if (heard !== null) {
@@ -224,28 +226,33 @@ export class VirtualRouter {
       hindrance: this.#hindrance(),
       standing: this.#standing,
       holdsAddresses: this.#holdsAddresses(),
-      since: this.#since,
+      lease: this.#lease,
+      log: this.#log,
+      conflicts: this.#events.conflicts,
       sent: this.#sent,
-      transitions: this.#transitions,
       now: this.#around.clock.now(),
     });
   }
 
-  #feed(input: RouterInput): void {
+  #feed(input: RouterInput, by: string | null = null): void {
     if (this.#closed) return;
-    const { router, actions } = step(this.#router, input, this.#around.clock.now());
+    const before = this.#router;
+    const now = this.#around.clock.now();
+    const { router, actions } = step(before, input, now);
     this.#router = router;
+    const stepped: Stepped = { before, after: router, input, now, by };
+    this.#log.stepped(stepped);
     const failedBefore = this.#claimFailed;
     for (const action of actions) {
       // a claim that failed must not make a working Active let go
       const failed = this.#claimFailed !== failedBefore;
-      if (!failed || (action.type !== 'send' && action.type !== 'announce')) this.#perform(action);
+      if (!failed || (action.type !== 'send' && action.type !== 'announce')) this.#perform(action, stepped);
     }
     // after the step is complete: an Active router without its addresses must resign
     if (this.#claimFailed !== failedBefore) this.#feedFitness();
   }
 
-  #perform(action: RouterAction): void {
+  #perform(action: RouterAction, stepped: Stepped): void {
     switch (action.type) {
       case 'send':
         this.#sent += this.#attachment.port?.advertise(this.#spec, action.priority) ?? 0;
@@ -270,7 +277,7 @@ export class VirtualRouter {
         this.#events.conflict(action.source, action.priority);
         break;
       case 'transition':
-        this.#transitioned(action);
+        this.#transitioned(action, stepped);
         break;
     }
   }
@@ -378,17 +385,14 @@ export class VirtualRouter {
     });
   }
 
-  #transitioned({ from, to, reason }: Extract<RouterAction, { type: 'transition' }>): void {
-    this.#since = this.#around.clock.wallMillis();
-    this.#transitions++;
-    this.#events.transition({
-      from,
-      to,
-      reason,
-      router: this.#router,
-      explanation: this.status().explanation,
+  #transitioned({ from, to, reason }: Move, stepped: Stepped): void {
+    const record = this.#log.record({ from, to, reason }, stepped, {
+      spec: this.#spec,
+      unfitReason: this.#claimFailed ?? this.#standing.fault ?? this.#standing.reason,
+      supervisorSilence: this.#around.supervisorSilence(),
     });
-    this.#around.onTransition();
+    this.#events.transition(record, this.#router);
+    this.#around.onTransition(record);
   }
 }
 

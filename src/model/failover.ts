@@ -109,6 +109,7 @@ export const TRANSITION_REASONS = [
   'unfit',
   'fit',
   'supervisor-lost',
+  'agent-lost',
   'lease-expired',
   'reconfigured',
   'shutdown',
@@ -130,8 +131,12 @@ export interface VirtualRouterStatus {
   readonly addresses: readonly string[];
   /** Does the kernel hold the addresses on this node now? */
   readonly holdsAddresses: boolean;
+  /** Milliseconds since the kernel was last told to keep the addresses; null when none are leased. */
+  readonly leaseAgeMillis: number | null;
   /** A sentence for people: why this node is Active or not. */
   readonly explanation: string;
+  /** Sentences for people: what would change that. */
+  readonly outlook: readonly string[];
   readonly peer: {
     readonly address: string;
     readonly priority: number;
@@ -144,4 +149,6 @@ export interface VirtualRouterStatus {
   readonly advertisementsReceived: number;
   readonly discarded: Readonly<Partial<Record<DiscardReason, number>>>;
   readonly transitions: number;
+  /** Other routers that were Active beside this one, and foreign announcements of its addresses. */
+  readonly conflicts: number;
 }

@@ -84,6 +84,9 @@ export const METRICS = {
   tandem_failover_agent_up: gauge('1 while the failover agent runs and answers.'),
   tandem_failover_agent_realtime: gauge('1 when the agent has real-time scheduling.'),
   tandem_failover_agent_heartbeat_age_seconds: gauge("Since the agent's last heartbeat."),
+  tandem_failover_stalls_total: counter(
+    'Times the agent did not run for longer than an advertisement lasts.',
+  ),
   tandem_failover_fit: gauge('1 when the data path is fit to be Active.'),
   tandem_vrrp_state: gauge('0 Initialize, 1 Backup, 2 Active.', 'group', 'family', 'vrid'),
   tandem_vrrp_holds_addresses: gauge(
@@ -97,7 +100,25 @@ export const METRICS = {
   tandem_vrrp_advertisements_sent_total: counter('Advertisements sent.', 'group', 'family', 'vrid'),
   tandem_vrrp_advertisements_received_total: counter('Advertisements accepted.', 'group', 'family', 'vrid'),
   tandem_vrrp_discarded_total: counter('Thrown away, by reason.', 'group', 'family', 'vrid', 'reason'),
-  tandem_vrrp_transitions_total: counter('Changes of state.', 'group', 'family', 'vrid'),
+  tandem_vrrp_conflicts_total: counter(
+    'Others that were Active beside this node, or announced its addresses.',
+    'group',
+    'family',
+    'vrid',
+  ),
+  tandem_vrrp_lease_refresh_age_seconds: gauge(
+    'Since the kernel was last told to keep the addresses; absent when none are leased.',
+    'group',
+    'family',
+    'vrid',
+  ),
+  tandem_vrrp_transitions_total: counter('Changes of state.', 'group', 'family', 'vrid', 'to', 'reason'),
+  tandem_vrrp_last_transition_timestamp_seconds: gauge(
+    'When the state last changed, in seconds since 1970.',
+    'group',
+    'family',
+    'vrid',
+  ),
 
   tandem_events_total: counter('Events of the timeline, by name.', 'name'),
 } as const satisfies Readonly<Record<string, Definition>>;

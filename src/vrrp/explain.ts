@@ -40,15 +40,17 @@ function whyInitialize({ started, linkUp, fit, reason }: Router): string {
 function whyBackup(router: Router): string {
   const { peer, settings, timers } = router;
   if (peer === null) return 'listening for an Active router before becoming one';
-  const who = `${peer.source.text} (priority ${peer.priority})`;
-  if (peer.priority === 0) return `${peer.source.text} resigned; taking over after Skew_Time`;
-  if (router.yielded) return `handed over to ${who}; not preempting while it advertises`;
+  const who = peer.source.text;
+  const claim = (relation: string): string => `${who} advertises priority ${peer.priority} ${relation}`;
+  if (peer.priority === 0) return `${who} resigned; taking over after Skew_Time`;
   const own = basePriority(router);
-  if (peer.priority > own) return `${who} is Active, and our priority is ${own}`;
-  if (peer.priority === own) return `${who} is Active with the same priority`;
-  if (timers['preempt-delay'] !== null) return `${who} is Active; the preempt delay is running`;
-  if (!settings.preempt) return `${who} is Active, and preemption is off`;
-  return `${who} is Active; about to preempt it`;
+  if (router.yielded)
+    return `handed over to ${who} (priority ${peer.priority}); not preempting while it advertises`;
+  if (peer.priority > own) return claim(`> ${own}`);
+  if (peer.priority === own) return claim('as this node does');
+  if (timers['preempt-delay'] !== null) return `${claim(`< ${own}`)}; the preempt delay is running`;
+  if (!settings.preempt) return `${claim(`< ${own}`)}, and preemption is off`;
+  return `${claim(`< ${own}`)}; about to preempt it`;
 }
 
 function priorityNote(router: Router, weightReason: string | null): string {

@@ -4,7 +4,14 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { backendStatus, commandResult, eventLine, reloadResult, status } from '../../src/admin/contract.ts';
+import {
+  backendStatus,
+  commandResult,
+  eventLine,
+  failoverHistory,
+  reloadResult,
+  status,
+} from '../../src/admin/contract.ts';
 import { type AdminServer, startAdminServer } from '../../src/admin/server.ts';
 import { EXIT } from '../../src/lib/errors.ts';
 import { Timeline } from '../../src/observability/timeline.ts';
@@ -333,11 +340,33 @@ describe('tandem failover', () => {
     const { stdout } = await tandem('failover', 'takeover', 'main', '--json');
     expect(commandResult.parse(JSON.parse(stdout)).ok).toBe(true);
     expect((await tandem('failover', 'restart-agent')).code).toBe(0);
+    const by = expect.stringMatching(/ on the command line$/);
     expect(backend.calls).toEqual([
-      ['failoverCommand', [{ command: 'handover' }]],
-      ['failoverCommand', [{ command: 'takeover', group: 'main' }]],
+      ['failoverCommand', [{ command: 'handover', by }]],
+      ['failoverCommand', [{ command: 'takeover', by, group: 'main' }]],
       ['restartAgent', []],
     ]);
+  });
+
+  it('tells the history and explains', async () => {
+    const { stdout } = await tandem('failover', 'history', '--group', 'main');
+    expect(stdout).toMatch(/ main IPv4: Backup -> Active \(active-down-expired\)\n +10\.0\.0\.2 /);
+    const json = (await tandem('failover', 'history', '--json')).stdout;
+    expect(failoverHistory.parse(JSON.parse(json))).toEqual(backend.history);
+    expect((await tandem('failover', 'explain')).stdout).toContain('would become Backup when another');
+    expect(await tandem('failover', 'history', '--group', 'nobody')).toMatchObject({ code: EXIT.failure });
+    if (backend.current.failover !== null) backend.current.failover.stale = true;
+    expect((await tandem('failover', 'explain', 'main')).code).toBe(EXIT.failure);
+  });
+
+  it('writes a scenario down', async () => {
+    const written = join(directory, 'scenario');
+    expect((await tandem('failover', 'record', written)).code).toBe(0);
+    expect(JSON.parse(readFileSync(join(written, 'start.json'), 'utf8'))).toMatchObject({ priority: 200 });
+    expect(readFileSync(join(written, 'input.jsonl'), 'utf8')).toBe(
+      '{"at":322,"type":"timer","timer":"active-down"}\n',
+    );
+    expect((await tandem('failover', 'record', join(socket, 'below'))).code).toBe(EXIT.osError);
   });
 
   it('exits with 1 when the daemon says no', async () => {

@@ -91,7 +91,7 @@ describe.skipIf(unable !== null)('failover agent', () => {
     expect(hostA.ip('addr', 'show', 'dev', 'eth0')).toMatch(/10\.99\.0\.100\/24.*\n\s+valid_lft [12]sec/);
     const router = await b.router();
     expect(router?.peer).toMatchObject({ address: '10.99.0.1', priority: 200, checksum: 'rfc5798' });
-    expect(router?.explanation).toContain('10.99.0.1 (priority 200) is Active');
+    expect(router?.explanation).toContain('10.99.0.1 advertises priority 200 > 100');
     expect((await a.router())?.holdsAddresses).toBe(true);
     // far longer than the lease: it is refreshed, not just set
     await pause(3_000);

@@ -1,4 +1,10 @@
-import type { AdminBackend, BackendStatus, Status } from '../../src/admin/contract.ts';
+import type {
+  AdminBackend,
+  BackendStatus,
+  FailoverHistory,
+  Status,
+  TransitionEntry,
+} from '../../src/admin/contract.ts';
 import { TandemError } from '../../src/lib/errors.ts';
 
 /** A backend as `status` shows it, with what a test cares about. */
@@ -61,6 +67,7 @@ export function statusOf(changes: Partial<Status> = {}): Status {
       fit: true,
       unfitReason: null,
       ageMillis: 40,
+      stale: false,
       routers: [
         {
           group: 'main',
@@ -74,7 +81,9 @@ export function statusOf(changes: Partial<Status> = {}): Status {
           effectivePriority: 200,
           addresses: ['10.0.0.100/24'],
           holdsAddresses: true,
+          leaseAgeMillis: 250,
           explanation: 'Active: highest priority heard',
+          outlook: ['would become Backup when another router advertises a priority above 200'],
           peer: {
             address: '10.0.0.2',
             priority: 100,
@@ -86,9 +95,39 @@ export function statusOf(changes: Partial<Status> = {}): Status {
           advertisementsReceived: 12,
           discarded: { checksum: 2 },
           transitions: 2,
+          conflicts: 1,
         },
       ],
     },
+    ...changes,
+  };
+}
+
+/** A takeover after the peer fell silent. */
+export function transitionOf(changes: Partial<TransitionEntry> = {}): TransitionEntry {
+  return {
+    group: 'main',
+    family: 4,
+    vrid: 51,
+    interface: 'eth0',
+    time: 900_000,
+    from: 'Backup',
+    to: 'Active',
+    reason: 'active-down-expired',
+    cause: '10.0.0.2 (priority 250, every 100ms) was last heard 322ms before',
+    priority: 200,
+    addresses: ['10.0.0.100/24'],
+    peer: { address: '10.0.0.2', priority: 250, intervalMillis: 100, ageMillis: 322 },
+    activeDown: { intervalMillis: 321.9, lateMillis: 0.1 },
+    requestedBy: null,
+    linkUp: true,
+    fit: true,
+    weight: 0,
+    unfitReason: null,
+    stall: null,
+    supervisorSilenceMillis: 20,
+    heartbeatsLost: 0,
+    trace: { start: { priority: 200 }, input: [{ at: 322, type: 'timer', timer: 'active-down' }] },
     ...changes,
   };
 }
@@ -97,6 +136,7 @@ export function statusOf(changes: Partial<Status> = {}): Status {
 export class FakeAdmin implements AdminBackend {
   current: Status;
   readonly calls: unknown[] = [];
+  history: FailoverHistory = { transitions: [transitionOf()] };
   health: { healthy: boolean; reasons: string[] } = { healthy: true, reasons: [] };
   /** Thrown by the next command, once. */
   failure: unknown;
@@ -138,6 +178,13 @@ export class FakeAdmin implements AdminBackend {
   async restartAgent(): ReturnType<AdminBackend['restartAgent']> {
     this.#take('restartAgent', []);
     return { ok: true, message: 'agent restarted' };
+  }
+
+  failoverHistory(group: string | null): FailoverHistory {
+    if (group !== null && group !== 'main') {
+      throw new TandemError('unknown-group', `no failover group "${group}"`, { hint: 'there is main' });
+    }
+    return this.history;
   }
 
   async metrics(): Promise<string> {

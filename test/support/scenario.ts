@@ -10,6 +10,8 @@
 import { readdirSync, readFileSync } from 'node:fs';
 import { type Duration, type Instant, millis, parseDuration, toMillis } from '../../src/lib/duration.ts';
 import { unreachable } from '../../src/lib/errors.ts';
+import type { TransitionReason, VrrpState } from '../../src/model/failover.ts';
+import type { Trace } from '../../src/model/history.ts';
 import {
   decodeAdvertisement,
   type Envelope,
@@ -27,6 +29,7 @@ import {
   type TimerName,
 } from '../../src/vrrp/router.ts';
 import { step } from '../../src/vrrp/state-machine.ts';
+import { TraceRecorder } from '../../src/vrrp/trace.ts';
 import { addr, unhex } from './golden.ts';
 
 interface SettingsJson {
@@ -69,10 +72,18 @@ export interface ScenarioLine {
   readonly actions: readonly string[];
 }
 
+export interface Traced {
+  readonly trace: Trace;
+  readonly state: VrrpState;
+  readonly reason: TransitionReason;
+}
+
 export interface Scenario {
   readonly name: string;
   readonly shows: string;
   readonly run: () => ScenarioLine[];
+  /** What a recorder writes down at each transition, and where that led. */
+  readonly traced: () => Traced[];
   readonly expected: readonly ScenarioLine[];
 }
 
@@ -115,17 +126,52 @@ export function loadScenarios(): Scenario[] {
       name,
       shows: start.shows,
       run: () => play(start, lines<InputJson>(new URL('input.jsonl', folder))),
+      traced: () => record(start, lines<InputJson>(new URL('input.jsonl', folder))),
       expected: lines<ScenarioLine>(new URL('expected.jsonl', folder)),
     };
   });
 }
 
-function play(start: StartJson, inputs: readonly InputJson[]): ScenarioLine[] {
-  let router: Router = {
+function routerOf(start: StartJson): Router {
+  return {
     ...createRouter(settingsOf(start)),
     linkUp: start.linkUp ?? true,
     fit: start.fit ?? true,
   };
+}
+
+/** The router after what a TraceRecorder wrote down, read as the files of a scenario are. */
+export function playTrace(trace: Trace): Router {
+  const written = JSON.parse(JSON.stringify(trace)) as { start: StartJson; input: InputJson[] };
+  let router = routerOf(written.start);
+  for (const json of written.input) {
+    const input = inputOf(json, written.start);
+    if (typeof input === 'string') throw new Error(input);
+    router = step(router, input, at(json.at)).router;
+  }
+  return router;
+}
+
+function record(start: StartJson, inputs: readonly InputJson[]): Traced[] {
+  let router = routerOf(start);
+  const recorder = new TraceRecorder(at(inputs[0]?.at ?? 0));
+  const traced: Traced[] = [];
+  for (const json of inputs) {
+    const input = inputOf(json, start);
+    if (typeof input === 'string') continue;
+    const before = router;
+    const now = at(json.at);
+    router = step(router, input, now).router;
+    recorder.note(before, input, now);
+    if (router.state === before.state) continue;
+    const trace = recorder.take(now);
+    if (trace !== null) traced.push({ trace, state: router.state, reason: router.reason });
+  }
+  return traced;
+}
+
+function play(start: StartJson, inputs: readonly InputJson[]): ScenarioLine[] {
+  let router = routerOf(start);
   return inputs.map((json) => {
     const times = json.type === 'message' ? (json.times ?? 1) : 1;
     const actions: string[] = [];

@@ -1,3 +1,4 @@
+import { userInfo } from 'node:os';
 import type { Command } from 'commander';
 import type { AdminClient } from '../../admin/client.ts';
 import type { CommandResult } from '../../admin/contract.ts';
@@ -5,6 +6,7 @@ import { EXIT, TandemError } from '../../lib/errors.ts';
 import { printable } from '../output.ts';
 import type { Session } from '../session.ts';
 import { failoverLines } from '../status-view.ts';
+import { addHistory } from './failover-history.ts';
 import type { Host } from './host.ts';
 
 const COMMANDS = [
@@ -21,6 +23,7 @@ export function addFailover(program: Command, host: Host): void {
     .command('status')
     .description('the virtual routers (the same as "tandem failover")')
     .action((_options: object, command: Command) => host.run(command, show));
+  addHistory(failover, host);
   for (const { name, about } of COMMANDS) {
     failover
       .command(name)
@@ -29,7 +32,7 @@ export function addFailover(program: Command, host: Host): void {
       .action((group: string | undefined, _options: object, command: Command) =>
         host.run(command, (session) =>
           act(session, (client) =>
-            client.failoverCommand({ command: name, ...(group === undefined ? {} : { group }) }),
+            client.failoverCommand({ command: name, by: asker(), ...(group === undefined ? {} : { group }) }),
           ),
         ),
       );
@@ -61,4 +64,20 @@ async function act(session: Session, call: (client: AdminClient) => Promise<Comm
   else if (result.ok) session.print(printable(result.message));
   else session.note(`tandem: ${printable(result.message)}`);
   return result.ok ? EXIT.ok : EXIT.failure;
+}
+
+/** Who gives a command, for the history: a courtesy to colleagues, no proof. */
+function asker(): string {
+  const { SUDO_USER } = process.env;
+  const name = SUDO_USER === undefined || SUDO_USER === '' ? userName() : SUDO_USER;
+  return `${name.replaceAll(/[^\x21-\x7e]/g, '?').slice(0, 40)} on the command line`;
+}
+
+function userName(): string {
+  try {
+    return userInfo().username;
+  } catch {
+    // an id without an account
+    return `uid ${process.getuid?.() ?? '?'}`;
+  }
 }

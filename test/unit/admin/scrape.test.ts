@@ -49,7 +49,13 @@ function snapshotOf(status: Status): MetricsSnapshot {
       ]),
       lastSeconds: 0.003,
     }),
-    eventTotals: new Map([['backend.down', 2]]),
+    eventTotals: new Map([
+      ['backend.down', 2],
+      ['failover.stall', 3],
+    ]),
+    transitionTotals: [
+      { group: 'main', family: 4, vrid: 51, to: 'Active', reason: 'active-down-expired', count: 2 },
+    ],
   };
 }
 
@@ -71,6 +77,11 @@ describe('MetricsCollector', () => {
     const backend = 'service="web",backend="10.0.1.11:8080"';
     const router = 'group="main",family="4",vrid="51"';
     expect(Object.fromEntries(series)).toMatchObject({
+      tandem_failover_stalls_total: 3,
+      [`tandem_vrrp_transitions_total{${router},to="Active",reason="active-down-expired"}`]: 2,
+      [`tandem_vrrp_last_transition_timestamp_seconds{${router}}`]: 900,
+      [`tandem_vrrp_conflicts_total{${router}}`]: 1,
+      [`tandem_vrrp_lease_refresh_age_seconds{${router}}`]: 0.25,
       'tandem_service_connections{service="web"}': 7,
       'tandem_service_connections_max{service="web"}': 20_000,
       'tandem_service_connections_total{service="web"}': 12_345,

@@ -34,7 +34,7 @@ web  tcp 10.0.0.100:80, [2001:db8::100]:80  least-connections  2 of 2 backends e
 LIMIT                                            USED
 service-connections web  [--------------------]    0%  7 of 20k
 
-failover  agent running, pid 4242, real-time, node fit
+failover  agent running, pid 4242, real-time, heard 40ms ago, node fit
   main  Active for 2m40s (active-down-expired)  IPv4, vrid 51 on eth0, priority 200
     10.0.0.100/24: held here
     Active: highest priority heard
@@ -63,7 +63,8 @@ failover  agent running, pid 4242, real-time, node fit
   it('never passes a stale state off as fresh', () => {
     const shown = text(withAgent({ agent: 'hung', ageMillis: 4_000 }));
     expect(shown).toContain('agent hung');
-    expect(shown).toContain('last heard of 4s ago:');
+    expect(shown).toContain('stale: as last heard 4s ago');
+    expect(text(withAgent({ stale: true, ageMillis: 700 }))).toContain('stale: as last heard 700ms ago');
   });
 
   it('shows rates between two readings', () => {

@@ -42,9 +42,9 @@ describe('explain', () => {
   it.each([
     ['Initialize: not started yet', []],
     ['Backup: listening for an Active router before becoming one', [start]],
-    ['Backup: 10.0.0.2 (priority 200) is Active, and our priority is 150', [start, heard(200)]],
-    ['Backup: 10.0.0.2 (priority 150) is Active with the same priority', [start, heard(150)]],
-    ['Backup: 10.0.0.2 (priority 100) is Active; about to preempt it', [start, heard(100)]],
+    ['Backup: 10.0.0.2 advertises priority 200 > 150', [start, heard(200)]],
+    ['Backup: 10.0.0.2 advertises priority 150 as this node does', [start, heard(150)]],
+    ['Backup: 10.0.0.2 advertises priority 100 < 150; about to preempt it', [start, heard(100)]],
     ['Backup: 10.0.0.2 resigned; taking over after Skew_Time', [start, heard(200), heard(0)]],
     ['Active: no advertisement from another router within Active_Down_Interval', [start, expire]],
     ['Active: the peer resigned with priority 0', [start, heard(200), heard(0), expire]],
@@ -59,7 +59,7 @@ describe('explain', () => {
       [start, heard(100), expire, { type: 'weight', weight: -20 }],
     ],
     [
-      'Backup: 10.0.0.2 (priority 100) is Active, and our priority is 1, with priority 1 instead of 150 (eth1 is down)',
+      'Backup: 10.0.0.2 advertises priority 100 > 1, with priority 1 instead of 150 (eth1 is down)',
       [start, heard(100), { type: 'weight', weight: -254 }],
     ],
     [
