@@ -66,14 +66,18 @@ function readEndpoint(text: string): Parsed<Endpoint> {
   return wrong(`port ${port} is out of range`, 'write a port from 1 to 65535');
 }
 
-/** "10.0.0.1:80" or "[2001:db8::1]:80" to listen on. Wildcards are allowed, multicast is not. */
+/** "10.0.0.1:80" or "[2001:db8::1]:80" to listen on. Wildcards are allowed, multicast and broadcast are not. */
 export function listenEndpoint() {
   return textLeaf('an address and port such as "10.0.0.100:80" or "[2001:db8::100]:80"', (text) => {
     const parsed = readEndpoint(text);
-    if (parsed.ok && isMulticast(parsed.value.address)) {
+    if (!parsed.ok) return parsed;
+    const { address } = parsed.value;
+    if (isMulticast(address)) {
       return wrong(`${quote(text)} is a multicast address`, 'write a unicast address to listen on');
     }
-    return parsed;
+    return isBroadcast(address)
+      ? wrong(`${quote(text)} is a broadcast address`, 'write a unicast address to listen on')
+      : parsed;
   });
 }
 
@@ -85,13 +89,16 @@ export function backendEndpoint() {
   });
 }
 
+/** 255.255.255.255, the limited broadcast address (RFC 919, section 7). */
+const isBroadcast = (address: IpAddress): boolean =>
+  address.family === 4 && address.bytes.every((byte) => byte === 255);
+
 function unicastFault(text: string, address: IpAddress): Parsed<never> | undefined {
   if (isUnspecified(address)) return wrong(`${quote(text)} names no host`, 'write the address of one host');
   if (isMulticast(address)) {
     return wrong(`${quote(text)} is a multicast address`, 'write the unicast address of one host');
   }
-  const broadcast = address.family === 4 && address.bytes.every((byte) => byte === 255);
-  return broadcast
+  return isBroadcast(address)
     ? wrong(`${quote(text)} is a broadcast address`, 'write the address of one host')
     : undefined;
 }
@@ -128,8 +135,32 @@ export function virtualAddress() {
       return wrong(`${quote(text)} is a loopback address`, 'write an address that clients can reach');
     if (parsed.value.length === 0)
       return wrong(`${quote(text)} has prefix length 0`, 'write the length of its subnet');
-    return parsed;
+    return subnetFault(text, parsed.value) ?? parsed;
   });
+}
+
+/**
+ * An address that means the whole subnet, not one host of it. IPv4: all host bits clear or all set (RFC 1122,
+ * section 3.2.1.3), but for /31 (RFC 3021) and /32. IPv6: all clear, the subnet-router anycast address
+ * (RFC 4291, section 2.6.1), but for /127 (RFC 6164) and /128.
+ */
+function subnetFault(text: string, { address, length }: IpPrefix): Parsed<never> | undefined {
+  const { family, bytes } = address;
+  if (bytes.length * 8 - length < 2) return undefined;
+  const hostBits = (fill: 0 | 0xff): boolean =>
+    bytes.every((byte, index) => {
+      const mask = 0xff >> Math.min(8, Math.max(0, length - index * 8));
+      return (byte & mask) === (fill & mask);
+    });
+  const hint = `write the address of a host in the subnet, or /${bytes.length * 8} if it is one`;
+  if (hostBits(0)) {
+    const what = family === 4 ? 'the network address' : 'the subnet-router anycast address';
+    return wrong(`${quote(text)} is ${what} of its subnet`, hint);
+  }
+  if (family === 4 && hostBits(0xff)) {
+    return wrong(`${quote(text)} is the broadcast address of its subnet`, hint);
+  }
+  return undefined;
 }
 
 /** A network for allow and deny lists; a bare address is a host. */

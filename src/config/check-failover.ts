@@ -7,6 +7,7 @@ import type { KeyPath } from './positions.ts';
 import { resolveGroup } from './resolve.ts';
 import type { FailoverSection, FileSchema, GroupSection } from './schema.ts';
 import { quote } from './values.ts';
+import { virtualAddresses } from './virtual.ts';
 
 /** A group with everything resolved, and the paths of its settings, own or taken from [failover]. */
 export interface Group {
@@ -26,6 +27,7 @@ export function checkFailover(file: FileSchema): Finding[] {
   }
   return unique([
     ...groups.flatMap(checkGroup),
+    ...groups.flatMap((group) => checkUnicastVirtual(group, virtualAddresses(file))),
     ...checkNames(groups),
     ...checkVrids(groups),
     ...checkAddresses(groups),
@@ -170,6 +172,21 @@ function checkUnicast({ spec, at }: Group): Finding[] {
   if (source !== null && families.length > 0 && !families.includes(source.family)) {
     const message = `${source.text} is IPv${source.family}, and the group has no IPv${source.family} address`;
     findings.push(fault([...path, 'source'], message, "write an address of the group's family"));
+  }
+  return findings;
+}
+
+/** Source and peers tell the nodes apart; a virtual address, of whichever group, is now on one and now on the other. */
+function checkUnicastVirtual({ spec, at }: Group, virtual: ReadonlySet<string>): Finding[] {
+  const { source = null, peers = [] } = spec.unicast ?? {};
+  const moves = (text: string): string => `${text} is a virtual address: it moves between the nodes`;
+  const findings = peers.flatMap(({ text }, index) =>
+    virtual.has(text)
+      ? [fault([...at('unicast'), 'peers', index], moves(text), "write the other node's own address")]
+      : [],
+  );
+  if (source !== null && virtual.has(source.text)) {
+    findings.push(fault([...at('unicast'), 'source'], moves(source.text), "write this node's own address"));
   }
   return findings;
 }

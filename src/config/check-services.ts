@@ -5,13 +5,15 @@ import type { KeyPath } from './positions.ts';
 import { resolveService } from './resolve.ts';
 import type { FileSchema, HealthSection, ServiceSection } from './schema.ts';
 import { quote } from './values.ts';
+import { virtualAddresses } from './virtual.ts';
 
 /** Each service by itself, and the names of all. Listeners that clash are check-listeners.ts's business. */
 export function checkServices(file: FileSchema): Finding[] {
+  const virtual = virtualAddresses(file);
   const all = file.service.flatMap((service, index) => {
     const path = ['service', index];
     return [
-      ...checkEndpoints(service, path),
+      ...checkEndpoints(service, path, virtual),
       ...checkBackends(service, path),
       ...checkSchedule(service, path),
       ...checkLimits(service, path, file.limits.max_connections),
@@ -42,7 +44,7 @@ export function duplicates(values: readonly string[]): number[] {
   });
 }
 
-function checkEndpoints(service: ServiceSection, path: KeyPath): Finding[] {
+function checkEndpoints(service: ServiceSection, path: KeyPath, virtual: ReadonlySet<string>): Finding[] {
   const findings: Finding[] = [];
   if (service.listen.length === 0) {
     findings.push(
@@ -54,22 +56,27 @@ function checkEndpoints(service: ServiceSection, path: KeyPath): Finding[] {
     );
   }
   service.backend.forEach((backend, index) => {
-    if (!service.listen.some((listen) => leadsBack(listen, backend.address))) return;
-    findings.push(
-      fault(
-        [...path, 'backend', index, 'address'],
-        `${formatEndpoint(backend.address)} is where this service itself listens: it would connect to itself`,
-        'write the address of a server',
-      ),
-    );
+    const at = [...path, 'backend', index, 'address'];
+    const { text } = backend.address.address;
+    if (service.listen.some((listen) => leadsBack(listen, backend.address, virtual))) {
+      const message = `${formatEndpoint(backend.address)} is where this service itself listens: it would connect to itself`;
+      findings.push(fault(at, message, 'write the address of a server'));
+    } else if (virtual.has(text)) {
+      // a warning: chaining two services through the Active node is odd, but it does work
+      const message = `${text} is a virtual address of this file: it leads to whichever node is Active, never to a server of its own`;
+      findings.push(warning(at, message, 'write the address of a server, one that does not move'));
+    }
   });
   return findings;
 }
 
-/** Would a connection to `backend` arrive at `listen`? A wildcard has the loopback addresses on every host. */
-function leadsBack(listen: Endpoint, backend: Endpoint): boolean {
+/**
+ * Would a connection to `backend` arrive at `listen`? A wildcard has the loopback addresses on every host, and
+ * the virtual ones on the Active node.
+ */
+function leadsBack(listen: Endpoint, backend: Endpoint, virtual: ReadonlySet<string>): boolean {
   if (listen.port !== backend.port || listen.address.family !== backend.address.family) return false;
-  if (isUnspecified(listen.address)) return isLoopback(backend.address);
+  if (isUnspecified(listen.address)) return isLoopback(backend.address) || virtual.has(backend.address.text);
   return compareIp(listen.address, backend.address) === 0;
 }
 

@@ -1,5 +1,6 @@
-import { readdirSync } from 'node:fs';
+import { accessSync, constants, readdirSync, readFileSync, statSync } from 'node:fs';
 import { hostname, networkInterfaces } from 'node:os';
+import { errnoOf, messageOf } from '../lib/errors.ts';
 import { type IpPrefix, parsePrefix } from '../lib/ip.ts';
 
 /** A network interface of this host with the addresses that it carries now. */
@@ -12,6 +13,10 @@ export interface HostInterface {
 export interface Environment {
   hostname(): string;
   interfaces(): readonly HostInterface[];
+  /** The names of the groups in /etc/group; undefined when it cannot be read. */
+  groups(): readonly string[] | undefined;
+  /** Why this process cannot run the program at an absolute path; undefined when it can. */
+  programFault(path: string): string | undefined;
 }
 
 /** The host that this process runs on. */
@@ -28,6 +33,31 @@ export const systemEnvironment: Environment = {
       }),
     }));
   },
+  groups() {
+    try {
+      const lines = readFileSync('/etc/group', 'utf8').split('\n');
+      return lines.flatMap((line) => (line.includes(':') ? [line.slice(0, line.indexOf(':'))] : []));
+    } catch {
+      return undefined; // nothing is proved; the admin socket tells it when it is opened
+    }
+  },
+  programFault(path) {
+    try {
+      const found = statSync(path);
+      if (found.isDirectory()) return 'is a directory';
+      if (!found.isFile()) return 'is not a file';
+      accessSync(path, constants.X_OK);
+      return undefined;
+    } catch (error) {
+      return programErrors[errnoOf(error) ?? ''] ?? `cannot be looked at: ${messageOf(error)}`;
+    }
+  },
+};
+
+const programErrors: Readonly<Record<string, string>> = {
+  ENOENT: 'does not exist',
+  ENOTDIR: 'does not exist',
+  EACCES: 'is not executable for this user',
 };
 
 /** os.networkInterfaces() leaves out what is down or has no address; sysfs does not. */

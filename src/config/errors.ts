@@ -16,12 +16,16 @@ export interface Problem {
   readonly source: string | null;
 }
 
-/** A configuration that cannot be used, with everything that is wrong with it (never empty). */
+/**
+ * A configuration that cannot be used, with everything that is wrong with it (never empty). The exit status is 64;
+ * with `hostOnly` it is 71: the file may be right and the host not ready yet, so that another try is worth it.
+ */
 export class ConfigError extends TandemError {
   readonly problems: readonly Problem[];
 
-  constructor(problems: readonly Problem[], options: { cause?: unknown } = {}) {
-    super('config-invalid', renderProblems(problems), { exitStatus: EXIT.usage, cause: options.cause });
+  constructor(problems: readonly Problem[], options: { cause?: unknown; hostOnly?: boolean } = {}) {
+    const exitStatus = options.hostOnly === true ? EXIT.osError : EXIT.usage;
+    super('config-invalid', renderProblems(problems), { exitStatus, cause: options.cause });
     this.name = 'ConfigError';
     this.problems = problems;
   }

@@ -1,5 +1,6 @@
 import { resolve } from 'node:path';
 import type { Config } from '../model/config.ts';
+import { checkUnused } from './check-unused.ts';
 import { checkConfig } from './checks.ts';
 import { type Environment, systemEnvironment } from './environment.ts';
 import { ConfigError, type Problem } from './errors.ts';
@@ -16,8 +17,8 @@ export interface LoadOptions {
   /** The host to check against; this one unless a test says otherwise. */
   readonly environment?: Environment;
   /**
-   * What a fault of the host is (an interface that does not exist, an address in no subnet). `tandem check`
-   * and the start of the daemon take it as an error: a balancer whose failover cannot work should not look
+   * What a fault of the host is (an interface, group or program that does not exist, an address in no subnet).
+   * `tandem check` and the start of the daemon take it as an error: a balancer whose failover cannot work should not look
    * started. A reload takes it as a warning: the groups already run, and an interface that has gone for a
    * moment must not stand in the way of taking out a broken backend.
    */
@@ -49,12 +50,13 @@ export function parseConfig(text: string, path: string, options: LoadOptions = {
     throw new ConfigError([{ severity: 'error', ...place, message, hint }]);
   }
   const { file, findings } = judge(parsed.value, environment);
-  const problems = findings
-    .map((finding) => forHost(finding, options))
+  const judged = findings.map((finding) => forHost(finding, options));
+  const problems = judged
     .map((finding) => place(finding, text, path, parsed.positions))
     .sort((a, b) => (a.line ?? 0) - (b.line ?? 0) || (a.column ?? 0) - (b.column ?? 0));
-  if (file === undefined || problems.some((problem) => problem.severity === 'error')) {
-    throw new ConfigError(problems);
+  const errors = judged.filter(({ severity }) => severity === 'error');
+  if (file === undefined || errors.length > 0) {
+    throw new ConfigError(problems, { hostOnly: errors.every(({ aboutHost }) => aboutHost === true) });
   }
   for (const problem of problems) options.onWarning?.(problem);
   return resolveConfig(file, path, environment.hostname());
@@ -71,11 +73,12 @@ function forHost(finding: Finding, options: LoadOptions): Finding {
  */
 function judge(raw: unknown, environment: Environment): { file?: FileSchema; findings: Finding[] } {
   const whole = fileSchema.safeParse(raw);
-  if (whole.success) return { file: whole.data, findings: checkConfig(whole.data, environment) };
+  const meaningOf = (file: FileSchema): Finding[] => [...checkConfig(file, environment), ...checkUnused(raw)];
+  if (whole.success) return { file: whole.data, findings: meaningOf(whole.data) };
   const form = findingsOf(whole.error.issues, raw);
   const rest = fileSchema.safeParse(forgive(raw, form));
   if (!rest.success) return { findings: form };
-  const meaning = checkConfig(rest.data, environment).filter((finding) => !related(finding, form));
+  const meaning = meaningOf(rest.data).filter((finding) => !related(finding, form));
   return { findings: [...form, ...meaning] };
 }
 

@@ -73,7 +73,7 @@ function render({ services, warnAt, drainMillis }: Sample): string {
   services.forEach((each, index) => {
     lines.push('[[service]]', `name = "s${index}"`, `protocol = "${each.protocol}"`);
     lines.push(`listen = [${each.listen.map(quoted).join(', ')}]`, `schedule = "${each.algorithm}"`);
-    lines.push(`timeout.idle = "${each.idleMillis}ms"`);
+    lines.push(`timeout.${each.protocol === 'tcp' ? 'idle' : 'session'} = "${each.idleMillis}ms"`);
     if (each.rate !== null) lines.push(`rate = "${each.rate.count}/s"`, `burst = ${each.rate.burst}`);
     const pointers = Object.entries(each.expectJson);
     const table = pointers.map(
@@ -95,7 +95,7 @@ function meaning(config: Config): unknown {
       protocol: each.protocol,
       listen: each.listen.map(formatEndpoint),
       algorithm: each.schedule.algorithm,
-      idleMillis: each.timeouts.idle / 1_000,
+      idleMillis: each.timeouts[each.protocol === 'tcp' ? 'idle' : 'session'] / 1_000,
       rate: each.rate === null ? null : { count: each.rate.count, burst: each.rate.burst },
       backends: each.backends.map((backend) => ({
         address: formatEndpoint(backend.endpoint),

@@ -18,6 +18,8 @@ export function hostWith(interfaces: Readonly<Record<string, readonly string[]>>
           return prefix;
         }),
       })),
+    groups: () => ['root', 'adm', 'tandem'],
+    programFault: () => undefined,
   };
 }
 

@@ -8,7 +8,9 @@ import type { Host } from './host.ts';
 export function addCheck(program: Command, host: Host): void {
   program
     .command('check')
-    .description('check a configuration file; binds and changes nothing (exit status 64 when it is wrong)')
+    .description(
+      'check a configuration file; binds and changes nothing (exit status 64 when it is wrong, 71 when only this host does not fit it)',
+    )
     .argument('[file]', `the file (default: that of --config, else ${DEFAULT_CONFIG})`)
     .option('--other-host', 'the file is for another host: what this one lacks is a warning')
     .action((file: string | undefined, options: { otherHost?: boolean }, command: Command) =>
@@ -38,7 +40,7 @@ async function check(session: Session, file: string | undefined, otherHost: bool
   } catch (error) {
     if (!(error instanceof ConfigError)) throw error;
     session.printJson({ ok: false, problems: error.problems });
-    return EXIT.usage;
+    return error.exitStatus;
   }
 }
 

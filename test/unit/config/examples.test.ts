@@ -3,6 +3,7 @@ import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
 import { allKeys } from '../../../src/config/suggest.ts';
 import { parseToml } from '../../../src/config/toml-text.ts';
+import { EXIT } from '../../../src/lib/errors.ts';
 import { load } from '../../support/config.ts';
 
 const folder = join(import.meta.dirname, '../../../config');
@@ -42,7 +43,15 @@ describe('config/', () => {
     const wanted = 'CAP_NET_RAW CAP_NET_ADMIN CAP_NET_BIND_SERVICE CAP_SYS_NICE';
     expect(unit).toContain(`AmbientCapabilities=${wanted}\n`);
     expect(unit).toContain(`CapabilityBoundingSet=${wanted}\n`);
-    expect(unit).toMatch(/^ExecStartPre=.*tandem check /m);
+  });
+
+  test('the unit tries again, but for a file that is wrong', () => {
+    const unit = read('tandem.service');
+    expect(unit).toMatch(/^Restart=on-failure$/m);
+    expect(unit).toMatch(/^StartLimitIntervalSec=0$/m);
+    expect(unit).toMatch(new RegExp(`^RestartPreventExitStatus=${EXIT.usage}$`, 'm'));
+    // it would fail with 64 as well, and systemd would not look at that
+    expect(unit).not.toMatch(/^ExecStartPre=/m);
   });
 });
 

@@ -15,7 +15,14 @@ const config = (limits: string, ...services: string[]): Config =>
       ),
     ].join('\n'),
     '/test.toml',
-    { environment: { hostname: () => 'test', interfaces: () => [] } },
+    {
+      environment: {
+        hostname: () => 'test',
+        interfaces: () => [],
+        groups: () => [],
+        programFault: () => undefined,
+      },
+    },
   );
 
 const tcp = (settings = '', backend = ''): string =>

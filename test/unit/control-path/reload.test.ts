@@ -7,6 +7,8 @@ import { formatEndpoint, parsePrefix } from '../../../src/lib/ip.ts';
 const environment = {
   hostname: () => 'test',
   interfaces: () => [{ name: 'eth0', addresses: [parsePrefix('10.0.0.1/24')!] }],
+  groups: () => [],
+  programFault: () => undefined,
 };
 
 const service = (name: string, port: number, more = 'protocol = "tcp"'): string =>

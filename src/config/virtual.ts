@@ -1,0 +1,7 @@
+import type { FileSchema } from './schema.ts';
+
+/** The virtual addresses of every group, as canonical text. */
+export function virtualAddresses(file: FileSchema): Set<string> {
+  const groups = file.failover?.group ?? [];
+  return new Set(groups.flatMap(({ addresses }) => addresses.map(({ address }) => address.text)));
+}

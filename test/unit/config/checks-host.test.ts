@@ -1,0 +1,109 @@
+import { chmodSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterAll, describe, expect, test } from 'vitest';
+import { type Environment, systemEnvironment } from '../../../src/config/environment.ts';
+import { ConfigError } from '../../../src/config/errors.ts';
+import { EXIT, type ExitStatus } from '../../../src/lib/errors.ts';
+import { load, problemsOf, testHost } from '../../support/config.ts';
+import {
+  atTop,
+  describeFaults,
+  fault,
+  inGroup,
+  inHealth,
+  inService,
+  warned,
+} from '../../support/config-faults.ts';
+
+const dir = mkdtempSync(join(tmpdir(), 'tandem-host-'));
+afterAll(() => rmSync(dir, { recursive: true, force: true }));
+
+const program = (name: string, mode: number): string => {
+  const path = join(dir, name);
+  writeFileSync(path, '#!/bin/sh\n');
+  chmodSync(path, mode);
+  return path;
+};
+const plain = program('plain', 0o644);
+const runnable = program('runnable', 0o755);
+symlinkSync(join(dir, 'nowhere'), join(dir, 'dangling'));
+symlinkSync(runnable, join(dir, 'link'));
+
+/** The made-up host, with the programs of this one. */
+const host: Environment = { ...testHost, programFault: systemEnvironment.programFault };
+
+const exec = (path: string): string => inHealth('exec', `command = [${JSON.stringify(path)}, "-q"]`);
+const COMMAND = 'service[0].health.command[0]';
+const withGroup = (name: string): string => atTop(`[admin]\ngroup = "${name}"`);
+
+describeFaults(
+  'the program of an exec check',
+  (
+    [
+      ['does not exist', join(dir, 'none'), /does not exist/],
+      ['lies under a file', join(plain, 'x'), /does not exist/],
+      ['is a link to nothing', join(dir, 'dangling'), /does not exist/],
+      ['is a directory', dir, /is a directory/],
+      ['is a device', '/dev/null', /is not a file/],
+      ['is not executable', plain, /is not executable/],
+    ] as const
+  ).map(([name, path, message]) => fault(name, exec(path), COMMAND, `"${path}"`, message, /may run/)),
+  { environment: host },
+);
+
+test.each([runnable, join(dir, 'link')])('%s may be run', (path) => {
+  expect(load(exec(path), { environment: host }).services).toHaveLength(1);
+});
+
+describeFaults('the group of the admin socket', [
+  fault(
+    'does not exist',
+    withGroup('tandme'),
+    'admin.group',
+    '"tandme"',
+    /this host has no group "tandme"/,
+    /groupadd tandme.*did you mean "tandem"\?/,
+  ),
+]);
+
+test('a group that exists, a number, and a host whose groups cannot be read', () => {
+  expect(load(withGroup('adm')).admin.group).toBe('adm');
+  expect(load(withGroup('4711')).admin.group).toBe('4711');
+  const unreadable: Environment = { ...testHost, groups: () => undefined };
+  expect(load(withGroup('tandme'), { environment: unreadable }).admin.group).toBe('tandme');
+  expect(systemEnvironment.groups()).toContain('root');
+});
+
+describeFaults(
+  'for a reload, or for another host',
+  [
+    warned('a group', withGroup('tandme'), 'admin.group', '"tandme"', /no group/, /groupadd/),
+    warned('a program', exec(plain), COMMAND, `"${plain}"`, /is not executable/, /may run/),
+  ],
+  { environment: host, hostFaults: 'warning' },
+);
+
+describe('the exit status', () => {
+  function statusOf(text: string): ExitStatus {
+    try {
+      load(text, { environment: host, warnings: [] });
+    } catch (error) {
+      if (error instanceof ConfigError) return error.exitStatus;
+      throw error;
+    }
+    return EXIT.ok;
+  }
+
+  test.each([
+    ['the host alone', withGroup('tandme'), EXIT.osError],
+    ['an interface that is not there yet', inGroup('interface = "eth7"'), EXIT.osError],
+    ['the host, with a warning about the file', `${withGroup('tandme')}weight = 0\n`, EXIT.osError],
+    ['the file alone', inService('retries = -1'), EXIT.usage],
+    ['the file and the host', `${withGroup('tandme')}colour = "red"\n`, EXIT.usage],
+    ['text that is no TOML', 'daemon', EXIT.usage],
+  ])('%s', (_name, text, status) => {
+    expect(problemsOf(text, { environment: host })).not.toEqual([]);
+    expect(statusOf(text)).toBe(status);
+  });
+});
