@@ -106,6 +106,19 @@ export const routerStatus = z.object({
 });
 export type RouterStatus = z.infer<typeof routerStatus>;
 
+export const trackStatus = z.object({
+  name: z.string(),
+  type: z.enum(['interface', 'script', 'process', 'file']),
+  state: z.enum(['up', 'down', 'unknown']),
+  /** What it adds to the priority now. */
+  weight: z.number(),
+  /** It keeps its groups in Initialize. */
+  fault: z.boolean(),
+  detail: z.string(),
+  stateAgeMillis: z.number(),
+});
+export type TrackStatus = z.infer<typeof trackStatus>;
+
 export const status = z.object({
   node: z.string(),
   version: z.string(),
@@ -127,6 +140,7 @@ export const status = z.object({
       ageMillis: z.number(),
       /** The last heartbeat is older than it should be: `routers` is what was, not what is. */
       stale: z.boolean(),
+      trackers: z.array(trackStatus),
       routers: z.array(routerStatus),
     })
     .nullable(),

@@ -1,7 +1,14 @@
 import type { BackendCounters, CheckCounters, ProcessCounters, ServiceCounters } from '../model/counters.ts';
 import type { EventName } from '../model/event.ts';
 import { Metrics } from '../observability/metrics.ts';
-import type { BackendStatus, LimitStatus, RouterStatus, ServiceStatus, Status } from './contract.ts';
+import type {
+  BackendStatus,
+  LimitStatus,
+  RouterStatus,
+  ServiceStatus,
+  Status,
+  TrackStatus,
+} from './contract.ts';
 
 /** How often a virtual router came to a state for a reason, since the daemon started. */
 export interface TransitionTotal {
@@ -170,11 +177,19 @@ function setFailover(metrics: Metrics, { status, eventTotals, transitionTotals }
   metrics.set('tandem_failover_agent_heartbeat_age_seconds', {}, failover.ageMillis / 1_000);
   metrics.set('tandem_failover_fit', {}, flag(failover.fit));
   metrics.set('tandem_failover_stalls_total', {}, eventTotals.get('failover.stall') ?? 0);
+  for (const tracker of failover.trackers) setTracker(metrics, tracker);
   for (const router of failover.routers) setRouter(metrics, router);
   for (const { group, family, vrid, to, reason, count } of transitionTotals) {
     const labels = { group, family: String(family), vrid: String(vrid), to, reason };
     metrics.set('tandem_vrrp_transitions_total', labels, count);
   }
+}
+
+function setTracker(metrics: Metrics, { name, type, state, weight, fault }: TrackStatus): void {
+  const labels = { tracker: name, type };
+  if (state !== 'unknown') metrics.set('tandem_tracker_up', labels, flag(state === 'up'));
+  metrics.set('tandem_tracker_weight', labels, weight);
+  metrics.set('tandem_tracker_fault', labels, flag(fault));
 }
 
 function setRouter(metrics: Metrics, router: RouterStatus): void {

@@ -1,4 +1,11 @@
-import type { BackendStatus, LimitStatus, RouterStatus, ServiceStatus, Status } from '../admin/contract.ts';
+import type {
+  BackendStatus,
+  LimitStatus,
+  RouterStatus,
+  ServiceStatus,
+  Status,
+  TrackStatus,
+} from '../admin/contract.ts';
 import { EXIT, type ExitStatus } from '../lib/errors.ts';
 import { bar, type Column, formatAge, formatBytes, formatCount, type Style, table } from './output.ts';
 
@@ -161,8 +168,22 @@ export function failoverLines(failover: NonNullable<Status['failover']>, view: V
   return [
     `${style.bold('failover')}  ${agent.join(', ')}`,
     ...stale,
+    ...failover.trackers.map((tracker) => trackerLine(tracker, view)),
     ...failover.routers.flatMap((router) => routerLines(router, view)),
   ];
+}
+
+const TRACKER_COLOR = { up: 'green', down: 'red', unknown: 'yellow' } as const;
+
+function trackerLine(tracker: TrackStatus, { style }: View): string {
+  const { name, type, state, weight, fault, detail, stateAgeMillis } = tracker;
+  const parts = [
+    `${style[TRACKER_COLOR[state]](state)} for ${formatAge(stateAgeMillis)}`,
+    ...(fault ? [style.red('fault')] : []),
+    ...(weight === 0 ? [] : [style.yellow(`priority ${weight > 0 ? '+' : ''}${weight}`)]),
+    detail,
+  ];
+  return `  tracker ${name} (${type})  ${parts.join(', ')}`;
 }
 
 const ROUTER_COLOR = { Active: 'green', Backup: 'cyan', Initialize: 'yellow' } as const;

@@ -228,7 +228,8 @@ function checkHttp(health: Extract<HealthSection, { type: 'http' }>, path: KeyPa
   return findings;
 }
 
-function checkCommand(command: readonly string[], path: KeyPath): Finding[] {
+/** A program to run: absolute path, no NUL. */
+export function checkCommand(command: readonly string[], path: KeyPath): Finding[] {
   const [program] = command;
   const hint = 'write the program\'s absolute path and its arguments: ["/usr/local/bin/check", "--fast"]';
   if (program === undefined) return [fault(path, 'names no program', hint)];

@@ -2,6 +2,7 @@ import { checkFailover } from './check-failover.ts';
 import { checkHost } from './check-host.ts';
 import { checkListeners } from './check-listeners.ts';
 import { checkServices } from './check-services.ts';
+import { checkTracks } from './check-tracks.ts';
 import type { Environment } from './environment.ts';
 import { type Finding, fault } from './finding.ts';
 import type { FileSchema } from './schema.ts';
@@ -16,6 +17,7 @@ export function checkConfig(file: FileSchema, environment: Environment): Finding
     ...checkServices(file),
     ...checkListeners(file),
     ...checkFailover(file),
+    ...checkTracks(file),
     ...checkHost(file, environment),
     ...checkAdmin(file),
   ];

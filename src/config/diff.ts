@@ -3,6 +3,7 @@ import { type Endpoint, formatEndpoint } from '../lib/ip.ts';
 import type { Config } from '../model/config.ts';
 import type { FailoverGroupSpec, FailoverSpec } from '../model/failover.ts';
 import type { BackendSpec, ServiceSpec } from '../model/service.ts';
+import type { TrackSpec } from '../model/track.ts';
 
 /** What a list of named things lost, gained and changed. */
 export interface ListDiff<T> {
@@ -30,6 +31,8 @@ export interface FailoverDiff {
   readonly after: FailoverSpec | null;
   /** By name. */
   readonly groups: ListDiff<FailoverGroupSpec>;
+  /** By name. */
+  readonly tracks: ListDiff<TrackSpec>;
 }
 
 /** The difference between two configurations, as data: nothing is decided or applied here. */
@@ -131,6 +134,15 @@ const GROUP_SETTINGS: Settings<FailoverGroupSpec> = {
   auth_pass: (group) => group.authPass,
   announce: (group) => group.announce,
   lease: (group) => group.lease,
+  track: (group) => group.track,
+};
+
+const TRACK_SETTINGS: Settings<TrackSpec> = {
+  check: (track) => track.check,
+  interval: (track) => track.interval,
+  rise: (track) => track.rise,
+  fall: (track) => track.fall,
+  weight: (track) => track.weight,
 };
 
 function keysThatDiffer<T>(before: T, after: T, settings: Settings<T>): string[] {
@@ -192,9 +204,11 @@ function isReordered(before: readonly BackendSpec[], after: readonly BackendSpec
 
 function diffFailover(before: FailoverSpec | null, after: FailoverSpec | null): FailoverDiff | null {
   const groups = diffList(before?.groups ?? [], after?.groups ?? [], (group) => group.name, GROUP_SETTINGS);
+  const tracks = diffList(before?.tracks ?? [], after?.tracks ?? [], (track) => track.name, TRACK_SETTINGS);
   const same = (before === null) === (after === null);
-  if (same && Object.values(groups).every((list) => list.length === 0)) return null;
-  return { before, after, groups };
+  const lists = [...Object.values(groups), ...Object.values(tracks)];
+  if (same && lists.every((list) => list.length === 0)) return null;
+  return { before, after, groups, tracks };
 }
 
 /** The difference in sentences for people, in the order of the file. Secrets are not spelled out. */
@@ -224,7 +238,7 @@ function describeService(change: ServiceChange): string[] {
   ];
 }
 
-function describeFailover({ before, after, groups }: FailoverDiff): string[] {
+function describeFailover({ before, after, groups, tracks }: FailoverDiff): string[] {
   if (before === null) return ['failover switched on'];
   if (after === null) return ['failover switched off'];
   return [
@@ -232,6 +246,11 @@ function describeFailover({ before, after, groups }: FailoverDiff): string[] {
     ...groups.added.map((group) => `failover group ${group.name} added`),
     ...groups.changed.map(
       ({ after: group, settings }) => `failover group ${group.name}: ${settings.join(', ')} changed`,
+    ),
+    ...tracks.removed.map(({ name }) => `tracker ${name} removed`),
+    ...tracks.added.map(({ name }) => `tracker ${name} added`),
+    ...tracks.changed.map(
+      ({ after: track, settings }) => `tracker ${track.name}: ${settings.join(', ')} changed`,
     ),
   ];
 }

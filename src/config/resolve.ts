@@ -11,6 +11,7 @@ import type {
   ServiceSpec,
   SourceLimitSpec,
 } from '../model/service.ts';
+import type { TrackCheck, TrackSpec } from '../model/track.ts';
 import type { ServiceSection } from './schema.ts';
 import {
   type FailoverSection,
@@ -18,6 +19,7 @@ import {
   type GroupSection,
   type HealthSection,
   RCODES,
+  type TrackSection,
 } from './schema.ts';
 
 /** From the file's words to the model's: defaults that depend on other keys are filled in here. Pure. */
@@ -169,6 +171,7 @@ function resolveProbe(health: HealthSection): ProbeSpec {
 function resolveFailover(failover: FailoverSection): FailoverSpec {
   return {
     groups: failover.group.map((group) => resolveGroup(group, failover)),
+    tracks: failover.track.map(resolveTrack),
     realtimePriority: failover.realtime_priority,
   };
 }
@@ -194,5 +197,28 @@ export function resolveGroup(group: GroupSection, all: FailoverSection): Failove
     authPass: group.auth_pass ?? null,
     announce: group.announce ?? all.announce ?? { repeat: 5, interval: millis(200), refresh: seconds(60) },
     lease: group.lease ?? all.lease ?? seconds(2),
+    track: group.track ?? all.track.map(({ name }) => name),
   };
+}
+
+function resolveTrack(track: TrackSection): TrackSpec {
+  const { name, interval, rise, fall, weight } = track;
+  return { name, check: resolveTrackCheck(track), interval, rise, fall, weight };
+}
+
+function resolveTrackCheck(track: TrackSection): TrackCheck {
+  switch (track.type) {
+    case 'interface':
+      return { type: 'interface', interface: track.interface };
+    case 'script': {
+      // check-failover.ts refuses an empty command before anything is resolved
+      const [program = '', ...args] = track.command;
+      const timeout = track.timeout ?? track.interval;
+      return { type: 'script', command: [program, ...args], timeout };
+    }
+    case 'process':
+      return { type: 'process', process: track.process, match: track.match, count: track.count };
+    case 'file':
+      return { type: 'file', path: track.path };
+  }
 }

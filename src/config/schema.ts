@@ -1,5 +1,6 @@
 import { z } from 'zod';
 import { millis, seconds } from '../lib/duration.ts';
+import { MAX_WEIGHT } from '../model/failover.ts';
 import { ALGORITHMS } from '../model/service.ts';
 import { backendEndpoint, listenEndpoint, network, unicastAddress, virtualAddress } from './addresses.ts';
 import {
@@ -246,12 +247,53 @@ const group = z.strictObject({
   ...groupSettings,
   unicast: unicast.optional(),
   auth_pass: text('a password of 1 to 8 bytes').optional(),
+  track: z.array(name('the name of a tracker')).optional(),
 });
+
+/** What every kind of tracker has. */
+const tracker = {
+  name: name('a name for this tracker'),
+  interval: duration(millis(100), hour).default(seconds(1)),
+  rise: integer(1, 1_000).default(2),
+  fall: integer(1, 1_000).default(2),
+};
+const trackWeight = () => integer(-MAX_WEIGHT, MAX_WEIGHT);
+
+const track = z.discriminatedUnion('type', [
+  z.strictObject({
+    type: z.literal('interface'),
+    ...tracker,
+    weight: trackWeight().default(0),
+    interface: interfaceName,
+  }),
+  z.strictObject({
+    type: z.literal('script'),
+    ...tracker,
+    weight: trackWeight().default(0),
+    command: z.array(textLeaf('a program or argument', right)).default([]),
+    timeout: duration(millis(10), hour).optional(),
+  }),
+  z.strictObject({
+    type: z.literal('process'),
+    ...tracker,
+    weight: trackWeight().default(0),
+    process: text('the name or the command line of a process', 4_096),
+    match: oneOf(['name', 'command']).default('name'),
+    count: integer(1, 100_000).default(1),
+  }),
+  z.strictObject({
+    type: z.literal('file'),
+    ...tracker,
+    weight: trackWeight().default(1),
+    path: path('the path of a file'),
+  }),
+]);
 
 const failover = z.strictObject({
   ...groupSettings,
   realtime_priority: integer(0, 99).default(50),
   group: z.array(group).default([]),
+  track: z.array(track).default([]),
 });
 
 const admin = z.strictObject({
@@ -278,3 +320,4 @@ export type ServiceSection = FileSchema['service'][number];
 export type HealthSection = NonNullable<ServiceSection['health']>;
 export type FailoverSection = NonNullable<FileSchema['failover']>;
 export type GroupSection = FailoverSection['group'][number];
+export type TrackSection = FailoverSection['track'][number];

@@ -20,6 +20,7 @@ import {
 import { ProbeGate } from '../control-path/health/probe-gate.ts';
 import { runProbe } from '../control-path/health/probes/index.ts';
 import { planReload, type ReloadPlan, type ReloadStep } from '../control-path/reload.ts';
+import { Trackers } from '../control-path/track/trackers.ts';
 import { CounterReader, createCounters } from '../data-path/counters.ts';
 import { DataPath } from '../data-path/data-path.ts';
 import { type LimitReading, LimitWatch } from '../data-path/guard/limit-watch.ts';
@@ -80,6 +81,7 @@ export class Supervisor implements AdminBackend {
   readonly #services: Services;
   readonly #metrics: MetricsCollector;
   readonly #limitWatch: LimitWatch;
+  readonly #trackers: Trackers;
   readonly #periodic: readonly Periodic[];
   readonly #startedAt: number;
   /** Null without a [failover] section. */
@@ -133,6 +135,7 @@ export class Supervisor implements AdminBackend {
       transitionTotals: this.#agent?.history.totals() ?? [],
     }));
     this.#limitWatch = new LimitWatch(config.limits.warnAt);
+    this.#trackers = new Trackers({ links: native, clock, emit, onChange: () => this.#tellStandings() });
     this.#periodic = [
       new Periodic(clock, millis(HEARTBEAT_MS), () => this.#judgeFitness()),
       new Periodic(clock, WATCH, () => {
@@ -176,6 +179,7 @@ export class Supervisor implements AdminBackend {
 
   async #halt(drain: Duration): Promise<void> {
     for (const periodic of this.#periodic) periodic.stop();
+    this.#trackers.stop();
     await this.#agent?.stop();
     this.#services.stop();
     await this.#dataPath.stop(drain);
@@ -307,9 +311,12 @@ export class Supervisor implements AdminBackend {
         this.#startAgent(step.spec);
         break;
       case 'failover-configure':
+        this.#trackers.configure(step.spec.tracks);
+        this.#tellStandings();
         this.#agent?.configure(step.spec);
         break;
       case 'failover-stop':
+        this.#trackers.stop();
         await this.#agent?.stop();
         this.#agent = null;
         break;
@@ -326,6 +333,7 @@ export class Supervisor implements AdminBackend {
 
   #startAgent(spec: FailoverSpec): void {
     const agent = new AgentHandle(spec, { emit: this.#timeline.emit, clock: this.#clock });
+    this.#trackers.configure(spec.tracks);
     agent.setStandings(this.#standings(spec));
     agent.start();
     this.#agent = agent;
@@ -366,12 +374,16 @@ export class Supervisor implements AdminBackend {
       DEFAULT_FITNESS_POLICY,
       this.#clock.now(),
     );
-    if (this.#config.failover !== null) this.#agent?.setStandings(this.#standings(this.#config.failover));
+    this.#tellStandings();
   }
 
-  #standings({ groups }: FailoverSpec): Standings {
-    const standing = standingOf(this.#fitness);
-    return Object.fromEntries(groups.map(({ name }) => [name, standing]));
+  #tellStandings(): void {
+    const { failover } = this.#config;
+    if (failover !== null) this.#agent?.setStandings(this.#standings(failover));
+  }
+
+  #standings(spec: FailoverSpec): Standings {
+    return this.#trackers.standings(spec, standingOf(this.#fitness));
   }
 
   #limitReadings(): LimitReading[] {
@@ -402,6 +414,7 @@ export class Supervisor implements AdminBackend {
       unfitReason: this.#fitness.reason,
       ageMillis: agent.ageMillis,
       stale: agent.state === 'hung' || agent.ageMillis > STALE_MS,
+      trackers: this.#trackers.statuses(),
       routers: agent.routers.map((router) => ({ ...router, addresses: [...router.addresses] })),
     };
   }

@@ -24,6 +24,8 @@ export const EVENT_NAMES = [
   'limit.cleared',
   'worker.exited',
   'worker.stalled',
+  'tracker.up',
+  'tracker.down',
   'failover.transition',
   'failover.address-added',
   'failover.address-removed',

@@ -1,5 +1,6 @@
 import type { Duration } from '../lib/duration.ts';
 import type { IpAddress, IpFamily, IpPrefix } from '../lib/ip.ts';
+import type { TrackSpec } from './track.ts';
 
 /** RFC 9568's states. RFC 5798 and older call Active "Master". */
 export type VrrpState = 'Initialize' | 'Backup' | 'Active';
@@ -46,10 +47,13 @@ export interface FailoverGroupSpec {
   readonly announce: AnnounceSpec;
   /** How long the kernel keeps the address after the last refresh (whole seconds, at least 1). */
   readonly lease: Duration;
+  /** Names of the trackers that count for this group. */
+  readonly track: readonly string[];
 }
 
 export interface FailoverSpec {
   readonly groups: readonly FailoverGroupSpec[];
+  readonly tracks: readonly TrackSpec[];
   /** SCHED_FIFO priority for the agent, 1 to 99; 0 leaves the normal scheduler. */
   readonly realtimePriority: number;
 }

@@ -88,6 +88,9 @@ export const METRICS = {
     'Times the agent did not run for longer than an advertisement lasts.',
   ),
   tandem_failover_fit: gauge('1 when the data path is fit to be Active.'),
+  tandem_tracker_up: gauge('1 when up; absent before the first look.', 'tracker', 'type'),
+  tandem_tracker_weight: gauge('What it adds to the priority now.', 'tracker', 'type'),
+  tandem_tracker_fault: gauge('1 while it keeps its groups in Initialize.', 'tracker', 'type'),
   tandem_vrrp_state: gauge('0 Initialize, 1 Backup, 2 Active.', 'group', 'family', 'vrid'),
   tandem_vrrp_holds_addresses: gauge(
     '1 when the kernel holds the addresses here.',

@@ -12,7 +12,7 @@ const [socketPath, specPath] = process.argv.slice(2);
 
 function readSpec(text) {
   const { groups, realtimePriority = 0 } = JSON.parse(text);
-  return { realtimePriority, groups: groups.map(readGroup) };
+  return { realtimePriority, tracks: [], groups: groups.map(readGroup) };
 }
 
 function readGroup({ addresses, advertiseMillis, leaseSeconds, unicast, ...given }) {
@@ -26,6 +26,7 @@ function readGroup({ addresses, advertiseMillis, leaseSeconds, unicast, ...given
     preemptDelay: millis(0),
     checksum: 'rfc5798',
     authPass: null,
+    track: [],
     announce: { repeat: 3, interval: millis(100), refresh: millis(0) },
     ...given,
     addresses: addresses.map((text) => parsePrefix(text)),

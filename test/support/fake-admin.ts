@@ -68,6 +68,17 @@ export function statusOf(changes: Partial<Status> = {}): Status {
       unfitReason: null,
       ageMillis: 40,
       stale: false,
+      trackers: [
+        {
+          name: 'uplink',
+          type: 'interface',
+          state: 'down',
+          weight: -50,
+          fault: false,
+          detail: 'eth1 has no carrier',
+          stateAgeMillis: 12_000,
+        },
+      ],
       routers: [
         {
           group: 'main',

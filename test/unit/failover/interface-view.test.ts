@@ -27,10 +27,11 @@ const group = (addresses: string[], unicast: UnicastSpec | null = null): Failove
   authPass: null,
   announce: { repeat: 1, interval: millis(100), refresh: millis(0) },
   lease: seconds(2),
+  track: [],
 });
 
 const specs = (addresses: string[], unicast: UnicastSpec | null = null): VirtualRouterSpec[] =>
-  virtualRouterSpecs({ groups: [group(addresses, unicast)], realtimePriority: 0 });
+  virtualRouterSpecs({ groups: [group(addresses, unicast)], tracks: [], realtimePriority: 0 });
 
 const first = (addresses: string[], unicast: UnicastSpec | null = null): VirtualRouterSpec => {
   const [spec] = specs(addresses, unicast);

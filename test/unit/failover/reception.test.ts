@@ -27,7 +27,7 @@ addresses = ["10.0.0.100/24"]`,
   '/test.toml',
   { hostFaults: 'warning' },
 );
-const [spec] = virtualRouterSpecs(config.failover ?? { groups: [], realtimePriority: 0 });
+const [spec] = virtualRouterSpecs(config.failover ?? { groups: [], tracks: [], realtimePriority: 0 });
 if (spec === undefined) throw new Error('no router');
 
 const envelope = {
