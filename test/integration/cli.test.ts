@@ -208,6 +208,19 @@ describe('tandem check', () => {
     expect(json.problems.map(({ line }: { line: number }) => line)).toEqual([11, 12]);
   });
 
+  it('says no to a file that this host does not fit, in both forms', async () => {
+    const path = join(directory, 'host.toml');
+    writeFileSync(
+      path,
+      '[failover]\ninterface = "eth-none"\n[[failover.group]]\nvrid = 51\naddresses = ["10.0.0.100/24"]\n',
+    );
+    const { code, stderr } = await tandem('check', path);
+    expect(code).toBe(EXIT.usage);
+    expect(stderr).toContain(`${path}:2:13: failover.interface`);
+    expect((await tandem('check', path, '--json')).code).toBe(EXIT.usage);
+    expect((await tandem('check', path, '--other-host')).code).toBe(EXIT.ok);
+  });
+
   it('tells when there is no file', async () => {
     const { code, stderr } = await tandem('check', join(directory, 'none.toml'));
     expect(code).toBe(EXIT.usage);

@@ -58,8 +58,7 @@ describe.skipIf(unable !== null)('a daemon that cannot start', () => {
     const result = await run(
       pairToml('lb-a', webService()).replace('interface = "eth0"', 'interface = "eth7"'),
     );
-    expect(result.status).not.toBe(0);
-    expect(result.status).not.toBeNull();
+    expect(result.status).toBe(EXIT.osError);
     expect(result.stderr + result.stdout).toContain('eth7');
     await expectNothingLeft();
   });

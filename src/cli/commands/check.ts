@@ -8,9 +8,7 @@ import type { Host } from './host.ts';
 export function addCheck(program: Command, host: Host): void {
   program
     .command('check')
-    .description(
-      'check a configuration file; binds and changes nothing (exit status 64 when it is wrong, 71 when only this host does not fit it)',
-    )
+    .description('check a configuration file; binds and changes nothing (exit status 64 when it is wrong)')
     .argument('[file]', `the file (default: that of --config, else ${DEFAULT_CONFIG})`)
     .option('--other-host', 'the file is for another host: what this one lacks is a warning')
     .action((file: string | undefined, options: { otherHost?: boolean }, command: Command) =>
@@ -28,7 +26,7 @@ async function check(session: Session, file: string | undefined, otherHost: bool
       onWarning: (problem) => warnings.push(problem),
     });
   if (!session.json) {
-    const config = load();
+    const config = loadOrFail(load);
     for (const warning of warnings) session.note(renderProblem(warning));
     session.print(summary(config));
     return EXIT.ok;
@@ -40,7 +38,19 @@ async function check(session: Session, file: string | undefined, otherHost: bool
   } catch (error) {
     if (!(error instanceof ConfigError)) throw error;
     session.printJson({ ok: false, problems: error.problems });
-    return error.exitStatus;
+    return EXIT.usage;
+  }
+}
+
+/**
+ * `run` tells a host that is not ready yet (71, worth another try) from a wrong file; a check has one answer
+ * to "may this file be used here?".
+ */
+function loadOrFail(load: () => Config): Config {
+  try {
+    return load();
+  } catch (error) {
+    throw error instanceof ConfigError ? new ConfigError(error.problems, { cause: error }) : error;
   }
 }
 
