@@ -1,7 +1,7 @@
 import { type Duration, formatDuration, millis, seconds } from '../lib/duration.ts';
 import { type IpFamily, isUnspecified } from '../lib/ip.ts';
 import type { FailoverGroupSpec } from '../model/failover.ts';
-import { duplicates } from './check-services.ts';
+import { checkCommand, duplicates } from './check-services.ts';
 import { type Finding, fault, warning } from './finding.ts';
 import type { KeyPath } from './positions.ts';
 import { resolveGroup } from './resolve.ts';
@@ -12,6 +12,8 @@ import { virtualAddresses } from './virtual.ts';
 /** A group with everything resolved, and the paths of its settings, own or taken from [failover]. */
 export interface Group {
   readonly spec: FailoverGroupSpec;
+  /** As written, in the group or in [failover]. */
+  readonly section: Pick<GroupSection, 'notify'>;
   readonly path: KeyPath;
   /** Where a setting is written. */
   readonly at: (key: keyof GroupSection) => KeyPath;
@@ -40,6 +42,7 @@ export function groupsOf(failover: FailoverSection): Group[] {
     const inherited = (key: keyof GroupSection): boolean => group[key] === undefined && key in failover;
     return {
       spec: resolveGroup(group, failover),
+      section: { notify: group.notify ?? failover.notify },
       path,
       at: (key) => (inherited(key) ? ['failover', key] : [...path, key]),
     };
@@ -78,6 +81,7 @@ function checkGroup(group: Group): Finding[] {
     ...checkUnicast(group),
     ...checkLease(group),
     ...checkSize(group),
+    ...checkNotify(group),
   ];
 }
 
@@ -201,6 +205,24 @@ function checkLease({ spec, at }: Group): Finding[] {
   if (spec.lease <= seconds(2) || spec.lease <= takeover) return [];
   const message = `a node that dies keeps its address for ${formatDuration(spec.lease)}, and its peer takes it long before`;
   return [warning(at('lease'), message, 'write "2s"')];
+}
+
+const COMMANDS = ['active', 'backup', 'fault', 'stopped', 'before_claim'] as const;
+
+/** The owner of the addresses becomes Active at once (RFC 9568, 6.4.1): there is nobody to ask. */
+function checkNotify({ spec, at, section }: Group): Finding[] {
+  const { notify, priority } = spec;
+  if (notify === null) return [];
+  const findings = COMMANDS.flatMap((key) => {
+    const command = section.notify?.[key];
+    return command === undefined ? [] : checkCommand(command, [...at('notify'), key]);
+  });
+  if (priority === 255 && notify.beforeClaim !== null) {
+    const hint = 'write a priority of 1 to 254, or remove before_claim';
+    const message = 'the owner of an address (priority 255) does not ask before it becomes active';
+    findings.push(fault([...at('notify'), 'before_claim'], message, hint));
+  }
+  return findings;
 }
 
 /** The count is one byte (RFC 9568, 5.2.5), and a message must fit in one frame of 1500 bytes. */

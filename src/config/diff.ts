@@ -134,6 +134,7 @@ const GROUP_SETTINGS: Settings<FailoverGroupSpec> = {
   auth_pass: (group) => group.authPass,
   announce: (group) => group.announce,
   lease: (group) => group.lease,
+  notify: (group) => group.notify,
   track: (group) => group.track,
 };
 

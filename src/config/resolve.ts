@@ -1,7 +1,7 @@
 import { type Duration, millis, seconds } from '../lib/duration.ts';
 import { formatEndpoint } from '../lib/ip.ts';
 import type { Config } from '../model/config.ts';
-import type { FailoverGroupSpec, FailoverSpec } from '../model/failover.ts';
+import type { CommandLine, FailoverGroupSpec, FailoverSpec, NotifySpec } from '../model/failover.ts';
 import type { HealthSpec, PassiveSpec, ProbeSpec } from '../model/health.ts';
 import type {
   BackendSpec,
@@ -18,6 +18,7 @@ import {
   type FileSchema,
   type GroupSection,
   type HealthSection,
+  type NotifySection,
   RCODES,
   type TrackSection,
 } from './schema.ts';
@@ -176,6 +177,26 @@ function resolveFailover(failover: FailoverSection): FailoverSpec {
   };
 }
 
+function resolveNotify(notify: NotifySection | undefined): NotifySpec | null {
+  if (notify === undefined) return null;
+  return {
+    active: commandOf(notify.active),
+    backup: commandOf(notify.backup),
+    fault: commandOf(notify.fault),
+    stopped: commandOf(notify.stopped),
+    timeout: notify.timeout,
+    beforeClaim: commandOf(notify.before_claim),
+    beforeClaimTimeout: notify.before_claim_timeout,
+    onTimeout: notify.on_timeout,
+  };
+}
+
+/** checks.ts refuses an empty command before anything is resolved. */
+function commandOf(command: readonly string[] | undefined): CommandLine | null {
+  const [program, ...args] = command ?? [];
+  return program === undefined ? null : [program, ...args];
+}
+
 /** A group says it itself, or [failover] says it for all, or the default holds. */
 export function resolveGroup(group: GroupSection, all: FailoverSection): FailoverGroupSpec {
   return {
@@ -198,6 +219,7 @@ export function resolveGroup(group: GroupSection, all: FailoverSection): Failove
     announce: group.announce ?? all.announce ?? { repeat: 5, interval: millis(200), refresh: seconds(60) },
     lease: group.lease ?? all.lease ?? seconds(2),
     track: group.track ?? all.track.map(({ name }) => name),
+    notify: resolveNotify(group.notify ?? all.notify),
   };
 }
 

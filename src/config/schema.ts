@@ -227,6 +227,19 @@ const interfaceName = textLeaf('a network interface such as "eth0"', (raw) =>
 
 const version = integer(2, 3).transform((n): 2 | 3 => (n === 2 ? 2 : 3));
 
+const commandLine = () => z.array(textLeaf('a program or argument', right)).optional();
+
+const notify = z.strictObject({
+  active: commandLine(),
+  backup: commandLine(),
+  fault: commandLine(),
+  stopped: commandLine(),
+  timeout: duration(millis(10), seconds(300)).default(seconds(10)),
+  before_claim: commandLine(),
+  before_claim_timeout: duration(millis(10), seconds(60)).default(seconds(1)),
+  on_timeout: oneOf(['proceed', 'refuse']).default('proceed'),
+});
+
 /** What a group takes from [failover] when it does not say so itself. */
 const groupSettings = {
   interface: interfaceName.optional(),
@@ -238,6 +251,7 @@ const groupSettings = {
   checksum: oneOf(['rfc5798', 'rfc9568']).optional(),
   announce: announce.optional(),
   lease: duration(seconds(1), seconds(60)).optional(),
+  notify: notify.optional(),
 };
 
 const group = z.strictObject({
@@ -319,5 +333,6 @@ export type FileSchema = z.infer<typeof fileSchema>;
 export type ServiceSection = FileSchema['service'][number];
 export type HealthSection = NonNullable<ServiceSection['health']>;
 export type FailoverSection = NonNullable<FileSchema['failover']>;
+export type NotifySection = NonNullable<FailoverSection['notify']>;
 export type GroupSection = FailoverSection['group'][number];
 export type TrackSection = FailoverSection['track'][number];

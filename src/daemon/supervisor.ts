@@ -28,6 +28,7 @@ import { readLimits } from '../data-path/limits.ts';
 import { socketsOf } from '../data-path/listening-sockets.ts';
 import type { ProcessLimits } from '../data-path/protocol.ts';
 import { AgentHandle } from '../failover/agent-handle.ts';
+import { Notifier } from '../failover/notifier.ts';
 import { HEARTBEAT_MS } from '../failover/protocol.ts';
 import type { Clock } from '../lib/clock.ts';
 import { type Duration, millis, seconds } from '../lib/duration.ts';
@@ -84,6 +85,7 @@ export class Supervisor implements AdminBackend {
   readonly #trackers: Trackers;
   readonly #periodic: readonly Periodic[];
   readonly #startedAt: number;
+  readonly #notifier: Notifier;
   /** Null without a [failover] section. */
   #agent: AgentHandle | null = null;
   #config: Config;
@@ -134,6 +136,7 @@ export class Supervisor implements AdminBackend {
       eventTotals: timeline.totals,
       transitionTotals: this.#agent?.history.totals() ?? [],
     }));
+    this.#notifier = new Notifier({ emit, clock });
     this.#limitWatch = new LimitWatch(config.limits.warnAt);
     this.#trackers = new Trackers({ links: native, clock, emit, onChange: () => this.#tellStandings() });
     this.#periodic = [
@@ -173,6 +176,8 @@ export class Supervisor implements AdminBackend {
    * @param hurry true cuts all connections at once
    */
   async stop(hurry: boolean): Promise<void> {
+    // programs that are still to be told are cut as well
+    if (hurry) void this.#notifier.close(millis(0));
     const drain = hurry || servesOnlyVirtualAddresses(this.#config) ? millis(0) : this.#config.drainTimeout;
     await this.#halt(drain);
   }
@@ -181,8 +186,10 @@ export class Supervisor implements AdminBackend {
     for (const periodic of this.#periodic) periodic.stop();
     this.#trackers.stop();
     await this.#agent?.stop();
+    const told = this.#notifier.close(this.#notifier.patience);
     this.#services.stop();
     await this.#dataPath.stop(drain);
+    await told;
   }
 
   // AdminBackend
@@ -313,11 +320,13 @@ export class Supervisor implements AdminBackend {
       case 'failover-configure':
         this.#trackers.configure(step.spec.tracks);
         this.#tellStandings();
+        this.#notifier.configure(step.spec.groups);
         this.#agent?.configure(step.spec);
         break;
       case 'failover-stop':
         this.#trackers.stop();
         await this.#agent?.stop();
+        this.#notifier.configure([]);
         this.#agent = null;
         break;
     }
@@ -332,7 +341,13 @@ export class Supervisor implements AdminBackend {
   }
 
   #startAgent(spec: FailoverSpec): void {
-    const agent = new AgentHandle(spec, { emit: this.#timeline.emit, clock: this.#clock });
+    this.#notifier.configure(spec.groups);
+    const agent = new AgentHandle(spec, {
+      emit: this.#timeline.emit,
+      clock: this.#clock,
+      onTransition: (record) => this.#notifier.tell(record),
+      beforeClaim: (request) => this.#notifier.beforeClaim(request),
+    });
     this.#trackers.configure(spec.tracks);
     agent.setStandings(this.#standings(spec));
     agent.start();

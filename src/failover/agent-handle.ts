@@ -19,6 +19,7 @@ import { loadNative, type Native } from '../native/index.ts';
 import type { ResumePoint } from '../vrrp/router.ts';
 import { cleanUpAfterAgent } from './aftermath.ts';
 import { type AgentExit, AgentProcess, type Resume } from './agent-process.ts';
+import type { ClaimRequest, ClaimVerdict } from './notifier.ts';
 import {
   AGENT_SILENCE_MS,
   type FailoverCommand,
@@ -46,6 +47,8 @@ export interface AgentHandleOptions {
   readonly onStatus?: (routers: readonly VirtualRouterStatus[]) => void;
   /** Of every virtual router, in order; also for those of an agent that died. */
   readonly onTransition?: (record: TransitionRecord) => void;
+  /** Runs before_claim; bounded in time, never rejects. Left out: nobody is asked. */
+  readonly beforeClaim?: (request: ClaimRequest) => Promise<ClaimVerdict>;
   readonly clock?: Clock;
 }
 
@@ -80,6 +83,7 @@ export class AgentHandle {
   readonly #emit: Emit;
   readonly #onStatus: (routers: readonly VirtualRouterStatus[]) => void;
   readonly #onTransition: (record: TransitionRecord) => void;
+  readonly #beforeClaim: (request: ClaimRequest) => Promise<ClaimVerdict>;
   readonly #clock: Clock;
   readonly history = new TransitionHistory();
   readonly #commands = new Map<number, PendingCommand>();
@@ -105,6 +109,7 @@ export class AgentHandle {
     this.#emit = options.emit;
     this.#onStatus = options.onStatus ?? (() => undefined);
     this.#onTransition = options.onTransition ?? (() => undefined);
+    this.#beforeClaim = options.beforeClaim ?? (async () => ({ proceed: true, why: 'nobody to ask' }));
     this.#clock = options.clock ?? systemClock;
     this.#startedAt = this.#clock.now();
   }
@@ -214,6 +219,11 @@ export class AgentHandle {
         break;
       case 'heartbeat':
         if (agent === this.#agent) this.#onStatus(message.routers);
+        break;
+      case 'before-claim':
+        void this.#beforeClaim(message.request).then((verdict) =>
+          agent.send({ type: 'claim-verdict', id: message.id, verdict }),
+        );
         break;
       case 'transition':
         this.#transitioned(message.record);

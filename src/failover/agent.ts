@@ -9,6 +9,7 @@ import { after, between, type Instant, millis } from '../lib/duration.ts';
 import { EXIT, errnoOf, messageOf, TandemError, unreachable } from '../lib/errors.ts';
 import type { EventInput } from '../model/event.ts';
 import { loadNative, type Native } from '../native/index.ts';
+import type { ClaimRequest, ClaimVerdict } from './notifier.ts';
 import { type FromAgent, HEARTBEAT_MS, SUPERVISOR_SILENCE_MS, type ToAgent } from './protocol.ts';
 import { RouterSet } from './router-set.ts';
 
@@ -20,6 +21,8 @@ const MAX_UNREAD = 256;
 class Agent {
   readonly #native: Native;
   readonly #routers: RouterSet;
+  readonly #claims = new Map<number, (verdict: ClaimVerdict) => void>();
+  #lastClaim = 0;
   #unread = 0;
   #heardAt: Instant = systemClock.now();
   #lastTick: Instant = systemClock.now();
@@ -37,6 +40,7 @@ class Agent {
         this.#send({ type: 'transition', record });
         this.#heartbeat();
       },
+      askClaim: (request, answer) => this.#askClaim(request, answer),
       supervisorSilence: () => between(this.#heardAt, systemClock.now()),
     });
     this.#tick = this.#armTick();
@@ -61,6 +65,10 @@ class Agent {
           ...this.#routers.command(message.command, message.group, message.by),
         });
         break;
+      case 'claim-verdict':
+        this.#claims.get(message.id)?.(message.verdict);
+        this.#claims.delete(message.id);
+        break;
       case 'stop':
         this.#stop(message.keepRole);
         break;
@@ -83,6 +91,15 @@ class Agent {
     this.#routers.configure(spec, resume);
     this.#send({ type: 'ready', realtime });
     this.#heartbeat();
+  }
+
+  /** Questions are answered in bounded time by the supervisor, or die with it: the oldest gives way. */
+  #askClaim(request: ClaimRequest, answer: (verdict: ClaimVerdict) => void): void {
+    const id = ++this.#lastClaim;
+    const [oldest] = this.#claims.keys();
+    if (oldest !== undefined && this.#claims.size >= MAX_UNREAD) this.#claims.delete(oldest);
+    this.#claims.set(id, answer);
+    this.#send({ type: 'before-claim', id, request });
   }
 
   #setRealtime(priority: number): boolean {

@@ -2,6 +2,7 @@ import type { EventInput } from '../model/event.ts';
 import type { FailoverSpec, Standings, VirtualRouterStatus } from '../model/failover.ts';
 import type { TransitionRecord } from '../model/history.ts';
 import type { ResumePoint } from '../vrrp/router.ts';
+import type { ClaimRequest, ClaimVerdict } from './notifier.ts';
 
 /** Messages between the supervisor and the failover agent (child_process IPC, advanced serialization). */
 
@@ -29,6 +30,8 @@ export type ToAgent =
       /** Who asked, for the history. */
       readonly by: string;
     }
+  /** The answer to 'before-claim'. */
+  | { readonly type: 'claim-verdict'; readonly id: number; readonly verdict: ClaimVerdict }
   /** Leave. `keepRole`: keep addresses and say nothing, a successor resumes; else priority 0 first. */
   | { readonly type: 'stop'; readonly keepRole: boolean };
 
@@ -41,6 +44,8 @@ export type FromAgent =
   | { readonly type: 'heartbeat'; readonly routers: readonly VirtualRouterStatus[] }
   /** What the supervisor keeps for the history. */
   | { readonly type: 'transition'; readonly record: TransitionRecord }
+  /** A router would become Active: is it to? Without an answer in time it decides for itself. */
+  | { readonly type: 'before-claim'; readonly id: number; readonly request: ClaimRequest }
   | { readonly type: 'event'; readonly event: EventInput }
   | { readonly type: 'command-result'; readonly id: number; readonly ok: boolean; readonly message: string }
   /** The last message. `resume` is empty unless the role was kept. */

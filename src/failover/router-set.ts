@@ -13,6 +13,7 @@ import type { TransitionRecord } from '../model/history.ts';
 import type { Native } from '../native/index.ts';
 import type { ResumePoint } from '../vrrp/router.ts';
 import { LinkMonitor } from './link-monitor.ts';
+import type { ClaimRequest, ClaimVerdict } from './notifier.ts';
 import type { FailoverCommand, RouterKey } from './protocol.ts';
 import { describeRouter, routerFields, type VirtualRouterSpec, virtualRouterSpecs } from './router-spec.ts';
 import { StallGuard } from './stall-guard.ts';
@@ -30,6 +31,8 @@ export interface RouterSetOptions {
   readonly onTransition: (record: TransitionRecord) => void;
   /** Since the supervisor's last heartbeat. */
   readonly supervisorSilence: () => Duration;
+  /** Has the supervisor run before_claim; the answer may never come. */
+  readonly askClaim: (request: ClaimRequest, answer: (verdict: ClaimVerdict) => void) => void;
 }
 
 export interface CommandOutcome {
@@ -136,13 +139,14 @@ export class RouterSet {
   }
 
   #create(spec: VirtualRouterSpec): VirtualRouter {
-    const { native, clock, emit, onTransition, supervisorSilence } = this.#options;
+    const { native, clock, emit, onTransition, supervisorSilence, askClaim } = this.#options;
     const router = new VirtualRouter(spec, {
       native,
       clock,
       emit,
       onTransition,
       supervisorSilence,
+      askClaim,
       guard: this.#guard,
       links: this.#links,
       isVirtual: (address) => this.#isVirtual(address),

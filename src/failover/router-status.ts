@@ -12,7 +12,7 @@ export interface StatusInput {
   readonly spec: VirtualRouterSpec;
   readonly router: Router;
   readonly reception: Reception;
-  /** What keeps the router in Initialize from outside its state machine; null for nothing. */
+  /** What keeps the router in its state from outside its state machine, unless that is Active; null for nothing. */
   readonly hindrance: string | null;
   readonly standing: Standing;
   readonly holdsAddresses: boolean;
@@ -30,9 +30,8 @@ export function routerStatus(input: StatusInput): VirtualRouterStatus {
   const { name, vrid, interface: device } = spec.group;
   const { refreshedAt } = input.lease;
   const leaseAge = refreshedAt && between(refreshedAt, now);
-  const explained = state === 'Initialize' && router.started ? hindrance : null;
-  const explanation =
-    explained === null ? explain(router, input.standing.reason) : `Initialize: ${explained}`;
+  const explained = state !== 'Active' && router.started ? hindrance : null;
+  const explanation = explained === null ? explain(router, input.standing.reason) : `${state}: ${explained}`;
   return {
     group: name,
     family: spec.family,

@@ -5,6 +5,7 @@ import type { Emit } from '../model/event.ts';
 import type { TransitionRecord } from '../model/history.ts';
 import type { Native } from '../native/index.ts';
 import type { LinkMonitor } from './link-monitor.ts';
+import type { ClaimRequest, ClaimVerdict } from './notifier.ts';
 import type { VirtualRouterSpec } from './router-spec.ts';
 import type { StallGuard } from './stall-guard.ts';
 
@@ -23,4 +24,6 @@ export interface Surroundings {
   readonly onTransition: (record: TransitionRecord) => void;
   /** Since the supervisor's last heartbeat. */
   readonly supervisorSilence: () => Duration;
+  /** Has the supervisor run before_claim; the answer may never come. */
+  readonly askClaim: (request: ClaimRequest, answer: (verdict: ClaimVerdict) => void) => void;
 }

@@ -18,6 +18,7 @@ import type { Stepped } from '../vrrp/transition.ts';
 import { AddressLease } from './address-lease.ts';
 import { Announcer } from './announcer.ts';
 import { Attachment } from './attachment.ts';
+import { ClaimGate } from './claim-gate.ts';
 import { isPermanent } from './interface-view.ts';
 import { Reception } from './reception.ts';
 import { RouterEvents } from './router-events.ts';
@@ -41,6 +42,7 @@ export class VirtualRouter {
   readonly #reception: Reception;
   readonly #events: RouterEvents;
   readonly #log: TransitionLog;
+  readonly #gate: ClaimGate;
   #spec: VirtualRouterSpec;
   #router: Router;
   /** The supervisor's judgement. */
@@ -61,6 +63,12 @@ export class VirtualRouter {
     this.#spec = spec;
     this.#around = around;
     this.#log = new TransitionLog(clock);
+    this.#gate = new ClaimGate({
+      clock,
+      spec: () => this.#spec,
+      ask: around.askClaim,
+      resume: (input, by) => this.#feed(input, by),
+    });
     this.#router = createRouter(settingsOf(spec, UNKNOWN_SOURCE[spec.family]));
     this.#events = new RouterEvents(clock, emit, () => this.#spec);
     this.#reception = new Reception(
@@ -167,6 +175,7 @@ export class VirtualRouter {
       return { ok: false, message: `${name}: ${peer.source.text} owns the addresses (priority 255)` };
     }
     this.#feed({ type: 'takeover' }, by);
+    if (this.#gate.asking) return { ok: true, message: `${name} takes over if before_claim agrees` };
     if (this.state !== 'Active') return { ok: false, message: `${name}: ${this.status().explanation}` };
     return { ok: true, message: `${name} ${before === 'Active' ? 'was Active already' : 'took over'}` };
   }
@@ -215,6 +224,7 @@ export class VirtualRouter {
     for (const timer of this.#timers.values()) timer.cancel();
     this.#claimRetry?.cancel();
     this.#foreignClaim?.cancel();
+    this.#gate.close();
     this.#attachment.close();
   }
 
@@ -239,8 +249,9 @@ export class VirtualRouter {
     const before = this.#router;
     const now = this.#around.clock.now();
     const { router, actions } = step(before, input, now);
-    this.#router = router;
     const stepped: Stepped = { before, after: router, input, now, by };
+    if (this.#gate.holds(stepped)) return;
+    this.#router = router;
     this.#log.stepped(stepped);
     const failedBefore = this.#claimFailed;
     for (const action of actions) {
@@ -369,7 +380,7 @@ export class VirtualRouter {
   #hindrance(): string | null {
     if (this.#attachment.blocked !== null) return this.#attachment.blocked;
     if (this.#claimFailed !== null) return this.#claimFailed;
-    return this.#standing.fault;
+    return this.#standing.fault ?? this.#gate.hindrance;
   }
 
   /** A preempting peer announces before it advertises: contradict only what is unexplained a little later. */

@@ -43,6 +43,10 @@ export const EVENT_NAMES = [
   'failover.cleanup',
   'failover.auth-warning',
   'failover.error',
+  'notify.started',
+  'notify.finished',
+  'notify.failed',
+  'notify.vetoed',
 ] as const;
 export type EventName = (typeof EVENT_NAMES)[number];
 

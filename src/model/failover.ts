@@ -26,6 +26,25 @@ export interface UnicastSpec {
   readonly peers: readonly IpAddress[];
 }
 
+/** A program and its arguments; no shell. */
+export type CommandLine = readonly [string, ...string[]];
+
+/** Programs that the supervisor runs when a virtual router changes its state; null for none. */
+export interface NotifySpec {
+  readonly active: CommandLine | null;
+  readonly backup: CommandLine | null;
+  /** Initialize for any reason but the daemon's stop. */
+  readonly fault: CommandLine | null;
+  readonly stopped: CommandLine | null;
+  /** For each of them; then it is killed. */
+  readonly timeout: Duration;
+  /** Asked before the router becomes Active: exit status 0 lets it, any other does not. */
+  readonly beforeClaim: CommandLine | null;
+  readonly beforeClaimTimeout: Duration;
+  /** When beforeClaim has no answer in time, or cannot run. */
+  readonly onTimeout: 'proceed' | 'refuse';
+}
+
 /** One virtual router id with its addresses: IPv4 and IPv6 run one VRRP state machine each. */
 export interface FailoverGroupSpec {
   readonly name: string;
@@ -49,6 +68,7 @@ export interface FailoverGroupSpec {
   readonly lease: Duration;
   /** Names of the trackers that count for this group. */
   readonly track: readonly string[];
+  readonly notify: NotifySpec | null;
 }
 
 export interface FailoverSpec {

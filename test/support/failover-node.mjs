@@ -27,6 +27,7 @@ function readGroup({ addresses, advertiseMillis, leaseSeconds, unicast, ...given
     checksum: 'rfc5798',
     authPass: null,
     track: [],
+    notify: null,
     announce: { repeat: 3, interval: millis(100), refresh: millis(0) },
     ...given,
     addresses: addresses.map((text) => parsePrefix(text)),

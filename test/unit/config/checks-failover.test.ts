@@ -368,6 +368,45 @@ test('faults of the host are warnings where the caller says so, and other faults
   ]);
 });
 
+describeFaults('programs to notify', [
+  fault(
+    'no program',
+    inGroup('notify = { active = [] }'),
+    'failover.group[0].notify.active',
+    '[]',
+    /names no program/,
+    /absolute path/,
+  ),
+  fault(
+    'a shell line',
+    inGroup('notify = { before_claim = ["may-claim"] }'),
+    'failover.group[0].notify.before_claim[0]',
+    '"may-claim"',
+    /not an absolute path \(no shell runs it\)/,
+    /absolute path/,
+  ),
+  fault(
+    'before_claim of the owner',
+    inGroup('priority = 255\nnotify = { before_claim = ["/bin/true"] }'),
+    'failover.group[0].notify.before_claim',
+    '["/bin/true"]',
+    /priority 255\) does not ask/,
+    /1 to 254/,
+  ),
+]);
+
+test('a group has the programs of [failover], or its own alone', () => {
+  const all = '[failover.notify]\nactive = ["/bin/true", "a"]\n[[failover.group]]';
+  const both = (own: string): string => inGroup(own).replace('[[failover.group]]', all);
+  expect(load(both('')).failover?.groups[0]?.notify).toMatchObject({
+    active: ['/bin/true', 'a'],
+    beforeClaim: null,
+    onTimeout: 'proceed',
+  });
+  const own = load(both('notify = { backup = ["/bin/true"] }')).failover?.groups[0]?.notify;
+  expect(own).toMatchObject({ active: null, backup: ['/bin/true'] });
+});
+
 describeFaults('the file as a whole', [
   fault('nothing to do', '[node]\nname = "a"\n', 'service', '[node]', /nothing to do/, /\[\[service\]\]/),
   fault(

@@ -25,6 +25,7 @@ const group = (addresses: string[], unicast: UnicastSpec | null = null): Failove
   checksum: 'rfc5798',
   unicast,
   authPass: null,
+  notify: null,
   announce: { repeat: 1, interval: millis(100), refresh: millis(0) },
   lease: seconds(2),
   track: [],

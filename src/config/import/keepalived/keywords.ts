@@ -158,7 +158,7 @@ const ROWS: readonly Row[] = [
   [TRACKERS, 'track_process', 'missing', 'a process whose absence lowers the priority', `${LATER}; the priority follows Tandem's own data path by itself`, ITEMS],
   [TRACKERS, 'track_file', 'missing', 'a file whose number changes the priority', LATER, ITEMS],
   [TRACKERS, 'track_bfd', 'missing', 'a BFD session that must be up', LATER, ITEMS],
-  [TRACKERS, 'notify notify_master notify_backup notify_fault notify_stop notify_deleted notify_priority_changes', 'missing', 'runs a program at a change of role', `${LATER}; read \`tandem events --follow --json\``],
+  [TRACKERS, 'notify notify_master notify_backup notify_fault notify_stop notify_deleted notify_priority_changes', 'missing', 'runs a program at a change of role', 'write `[failover.notify]`: program and arguments as a list; it is told in TANDEM_STATE and its like'],
   ['vrrp_instance', 'notify_master_rx_lower_pri', 'missing', 'runs a program at a conflict', `${LATER}; read \`tandem events --follow --json\``],
   [TRACKERS, 'smtp_alert', 'missing', 'e-mails alerts', 'alert on `/metrics` with Prometheus, or follow `tandem events --follow --json`'],
   ['vrrp_instance', 'virtual_routes', 'missing', 'routes that move along', LATER, ITEMS],
