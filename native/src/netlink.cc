@@ -288,7 +288,12 @@ Napi::Value PutAddress(const Napi::CallbackInfo& info) {
   request.header.nlmsg_flags = NLM_F_CREATE | NLM_F_REPLACE;
   // Duplicate address detection would keep the address unusable for a second, and the old Active may still
   // be answering for it.
-  if (request.address.ifa_family == AF_INET6) request.address.ifa_flags = IFA_F_NODAD;
+  uint32_t flags = request.address.ifa_family == AF_INET6 ? IFA_F_NODAD : 0;
+  // A prefix of one host needs no route, and IPv6 would leave it behind when a leased address goes.
+  if (request.address.ifa_prefixlen == (request.address.ifa_family == AF_INET6 ? 128 : 32)) {
+    flags |= IFA_F_NOPREFIXROUTE;
+  }
+  AddAttribute(request, IFA_FLAGS, &flags, sizeof flags);
   ifa_cacheinfo cache{};
   cache.ifa_valid = lifetime;
   cache.ifa_prefered = preferred;

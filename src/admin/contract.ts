@@ -10,7 +10,7 @@ import { EVENT_NAMES } from '../model/event.ts';
  *   POST /v1/services/:service/backends/:backend/weight { weight, persist? } -> BackendStatus (weight null: as configured)
  *   POST /v1/reload                                   ReloadResult
  *   GET  /v1/failover/history?group=NAME              FailoverHistory, oldest first
- *   POST /v1/failover/command                         { command, group?, by? } -> CommandResult
+ *   POST /v1/failover/command                         { command, group?, by?, requirePeer? } -> CommandResult
  *   POST /v1/failover/restart-agent                   CommandResult
  *   GET  /metrics, GET /healthz                       also on [metrics] listen
  *
@@ -169,6 +169,8 @@ export const failoverCommandRequest = z.strictObject({
     .string()
     .regex(/^[\x20-\x7e]{1,64}$/)
     .optional(),
+  /** handover: fail instead of sending priority 0 when the peer cannot be asked. */
+  requirePeer: z.boolean().optional(),
 });
 
 const transitionRecord = z.object({

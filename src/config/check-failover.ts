@@ -33,6 +33,7 @@ export function checkFailover(file: FileSchema): Finding[] {
     ...checkNames(groups),
     ...checkVrids(groups),
     ...checkAddresses(groups),
+    ...checkPeer(file.failover),
   ]);
 }
 
@@ -234,6 +235,14 @@ function checkSize({ spec, at }: Group): Finding[] {
     const message = `${count} IPv${family} addresses do not fit in one advertisement`;
     return [fault(at('addresses'), message, `at most ${limits[family]}: make another group`)];
   });
+}
+
+function checkPeer({ peer }: FailoverSection): Finding[] {
+  if (peer?.listen === undefined) return [];
+  const { address } = peer.listen;
+  if (address.family === peer.address.family) return [];
+  const message = `is IPv${address.family}, and the peer's address is IPv${peer.address.family}`;
+  return [fault(['failover', 'peer', 'listen'], message, 'write both of one family')];
 }
 
 function checkNames(groups: readonly Group[]): Finding[] {

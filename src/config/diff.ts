@@ -85,10 +85,15 @@ const RESTART_SETTINGS: Settings<Config> = {
   'metrics.listen': (config) => config.metrics,
 };
 
+const AGENT_SETTINGS: Settings<FailoverSpec> = {
+  'failover.realtime_priority': (failover) => failover.realtimePriority,
+  'failover.peer': (failover) => failover.peer,
+};
+
 /** A [failover] that comes or goes starts or ends the agent, which takes its priority then. */
 function agentRestart({ failover: before }: Config, { failover: after }: Config): string[] {
-  if (before === null || after === null || before.realtimePriority === after.realtimePriority) return [];
-  return ['failover.realtime_priority'];
+  if (before === null || after === null) return [];
+  return keysThatDiffer(before, after, AGENT_SETTINGS);
 }
 
 const SERVICE_SETTINGS: Settings<ServiceSpec> = {

@@ -1,7 +1,13 @@
 import { type Duration, millis, seconds } from '../lib/duration.ts';
-import { formatEndpoint } from '../lib/ip.ts';
+import { formatEndpoint, ipFromBytes } from '../lib/ip.ts';
 import type { Config } from '../model/config.ts';
-import type { CommandLine, FailoverGroupSpec, FailoverSpec, NotifySpec } from '../model/failover.ts';
+import type {
+  CommandLine,
+  FailoverGroupSpec,
+  FailoverSpec,
+  NotifySpec,
+  PeerSpec,
+} from '../model/failover.ts';
 import type { HealthSpec, PassiveSpec, ProbeSpec } from '../model/health.ts';
 import type {
   BackendSpec,
@@ -174,6 +180,21 @@ function resolveFailover(failover: FailoverSection): FailoverSpec {
     groups: failover.group.map((group) => resolveGroup(group, failover)),
     tracks: failover.track.map(resolveTrack),
     realtimePriority: failover.realtime_priority,
+    peer: failover.peer === undefined ? null : resolvePeer(failover.peer),
+  };
+}
+
+const ANY_ADDRESS = { 4: ipFromBytes(new Uint8Array(4)), 6: ipFromBytes(new Uint8Array(16)) } as const;
+
+/** Both nodes listen on the same port unless told otherwise. */
+function resolvePeer(peer: NonNullable<FailoverSection['peer']>): PeerSpec {
+  const { address, port } = peer;
+  return {
+    address,
+    port,
+    listen: peer.listen ?? { address: ANY_ADDRESS[address.family], port },
+    secretFile: peer.secret_file,
+    drain: peer.drain,
   };
 }
 

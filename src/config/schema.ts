@@ -303,8 +303,17 @@ const track = z.discriminatedUnion('type', [
   }),
 ]);
 
+const peer = z.strictObject({
+  address: unicastAddress(),
+  port: integer(1, 65_535).default(8_694),
+  listen: listenEndpoint().optional(),
+  secret_file: path('the path of a file'),
+  drain: duration(millis(0), hour).default(seconds(60)),
+});
+
 const failover = z.strictObject({
   ...groupSettings,
+  peer: peer.optional(),
   realtime_priority: integer(0, 99).default(50),
   group: z.array(group).default([]),
   track: z.array(track).default([]),

@@ -28,7 +28,9 @@ import { readLimits } from '../data-path/limits.ts';
 import { socketsOf } from '../data-path/listening-sockets.ts';
 import type { ProcessLimits } from '../data-path/protocol.ts';
 import { AgentHandle } from '../failover/agent-handle.ts';
+import { Handovers } from '../failover/handover/handovers.ts';
 import { Notifier } from '../failover/notifier.ts';
+import { loadSecret } from '../failover/peer/secret.ts';
 import { HEARTBEAT_MS } from '../failover/protocol.ts';
 import type { Clock } from '../lib/clock.ts';
 import { type Duration, millis, seconds } from '../lib/duration.ts';
@@ -88,6 +90,8 @@ export class Supervisor implements AdminBackend {
   readonly #notifier: Notifier;
   /** Null without a [failover] section. */
   #agent: AgentHandle | null = null;
+  /** Null without a [failover.peer] section, too. */
+  #handovers: Handovers | null = null;
   #config: Config;
   #configLoadedAt: number;
   #limits: ProcessLimits;
@@ -162,7 +166,7 @@ export class Supervisor implements AdminBackend {
       await this.#dataPath.start();
       for (const spec of services) this.#services.open(spec);
       for (const periodic of this.#periodic) periodic.start();
-      if (failover !== null) this.#startAgent(failover);
+      if (failover !== null) await this.#startAgent(failover);
     } catch (error) {
       await this.#halt(millis(0));
       unreserve();
@@ -185,7 +189,7 @@ export class Supervisor implements AdminBackend {
   async #halt(drain: Duration): Promise<void> {
     for (const periodic of this.#periodic) periodic.stop();
     this.#trackers.stop();
-    await this.#agent?.stop();
+    await this.#stopAgent();
     const told = this.#notifier.close(this.#notifier.patience);
     this.#services.stop();
     await this.#dataPath.stop(drain);
@@ -230,11 +234,13 @@ export class Supervisor implements AdminBackend {
   }
 
   async failoverCommand(...[request]: Parameters<AdminBackend['failoverCommand']>): Promise<CommandResult> {
-    return this.#requireAgent().command(
-      request.command,
-      request.group ?? null,
-      request.by ?? 'the admin API',
-    );
+    const { command, group = null, by = 'the admin API', requirePeer = false } = request;
+    const agent = this.#requireAgent();
+    if (command === 'takeover') return agent.command(command, group, by);
+    if (this.#handovers !== null) return this.#handovers.handover({ group, by, requirePeer });
+    if (requirePeer)
+      return { ok: false, message: 'no peer is configured: there is no [failover.peer] section' };
+    return agent.command(command, group, by);
   }
 
   failoverHistory(group: string | null): FailoverHistory {
@@ -266,6 +272,8 @@ export class Supervisor implements AdminBackend {
       const diff = diffConfig(before, after);
       const plan = planReload(diff);
       const limits = processLimits(after, this.#native);
+      // a secret that cannot be used refuses the reload
+      if (before.failover === null && after.failover?.peer) loadSecret(after.failover.peer.secretFile);
       this.#services.checkRoom(plan.joining.services, plan.joining.backends);
       this.#dataPath.reserve(plan.listeners);
       // nothing below can be refused: from here on the new configuration is in force
@@ -315,19 +323,21 @@ export class Supervisor implements AdminBackend {
         await this.#close(step.service, step.drain);
         break;
       case 'failover-start':
-        this.#startAgent(step.spec);
+        await this.#startAgent(step.spec);
         break;
       case 'failover-configure':
         this.#trackers.configure(step.spec.tracks);
         this.#tellStandings();
         this.#notifier.configure(step.spec.groups);
         this.#agent?.configure(step.spec);
+        this.#handovers?.configure(step.spec);
         break;
       case 'failover-stop':
         this.#trackers.stop();
-        await this.#agent?.stop();
+        await this.#stopAgent();
         this.#notifier.configure([]);
         this.#agent = null;
+        this.#handovers = null;
         break;
     }
     return [];
@@ -340,18 +350,35 @@ export class Supervisor implements AdminBackend {
     else closed.catch((error: unknown) => this.#warn(`closing ${service}: ${messageOf(error)}`));
   }
 
-  #startAgent(spec: FailoverSpec): void {
+  /** @throws TandemError 'peer-secret' */
+  async #startAgent(spec: FailoverSpec): Promise<void> {
+    const { emit } = this.#timeline;
+    const { peer } = spec;
     this.#notifier.configure(spec.groups);
     const agent = new AgentHandle(spec, {
-      emit: this.#timeline.emit,
+      emit,
       clock: this.#clock,
       onTransition: (record) => this.#notifier.tell(record),
       beforeClaim: (request) => this.#notifier.beforeClaim(request),
+      onStatus: (routers) => this.#handovers?.statusChanged(routers),
     });
+    if (peer !== null) {
+      const secret = loadSecret(peer.secretFile);
+      const common = { native: this.#native, clock: this.#clock, emit };
+      this.#handovers = new Handovers({ spec, peer, secret, agent, ...common });
+      // what a crash left behind goes before an address is claimed
+      await this.#handovers.start();
+    }
     this.#trackers.configure(spec.tracks);
     agent.setStandings(this.#standings(spec));
     agent.start();
     this.#agent = agent;
+  }
+
+  /** The role first, then what a handover keeps for connections of the past. */
+  async #stopAgent(): Promise<void> {
+    await this.#agent?.stop();
+    await this.#handovers?.stop();
   }
 
   #reloaded(changes: readonly string[]): void {

@@ -41,6 +41,8 @@ export const EVENT_NAMES = [
   'failover.supervisor-returned',
   'failover.discarded',
   'failover.cleanup',
+  'failover.handover',
+  'failover.peer',
   'failover.auth-warning',
   'failover.error',
   'notify.started',

@@ -1,5 +1,5 @@
 import type { Duration } from '../lib/duration.ts';
-import type { IpAddress, IpFamily, IpPrefix } from '../lib/ip.ts';
+import type { Endpoint, IpAddress, IpFamily, IpPrefix } from '../lib/ip.ts';
 import type { TrackSpec } from './track.ts';
 
 /** RFC 9568's states. RFC 5798 and older call Active "Master". */
@@ -71,11 +71,26 @@ export interface FailoverGroupSpec {
   readonly notify: NotifySpec | null;
 }
 
+/** The other node's supervisor: who is asked for a planned handover, and who may ask. */
+export interface PeerSpec {
+  readonly address: IpAddress;
+  /** Where its supervisor listens. */
+  readonly port: number;
+  /** Where this node's supervisor listens. */
+  readonly listen: Endpoint;
+  /** Absolute path of the file with the pre-shared key. */
+  readonly secretFile: string;
+  /** How long connections live on at the node that gave the addresses away; 0 keeps none. */
+  readonly drain: Duration;
+}
+
 export interface FailoverSpec {
   readonly groups: readonly FailoverGroupSpec[];
   readonly tracks: readonly TrackSpec[];
   /** SCHED_FIFO priority for the agent, 1 to 99; 0 leaves the normal scheduler. */
   readonly realtimePriority: number;
+  /** Null: a handover is priority 0, as towards any other VRRP router. */
+  readonly peer: PeerSpec | null;
 }
 
 /** What the supervisor says for and against this node, for one group. */

@@ -9,10 +9,8 @@ import { failoverLines } from '../status-view.ts';
 import { addHistory } from './failover-history.ts';
 import type { Host } from './host.ts';
 
-const COMMANDS = [
-  { name: 'handover', about: 'give the addresses to the peer' },
-  { name: 'takeover', about: 'take the addresses from the peer' },
-] as const;
+const GROUP = '[group]';
+const ABOUT_GROUP = 'one group alone (default: all of them)';
 
 export function addFailover(program: Command, host: Host): void {
   const failover = program
@@ -24,19 +22,38 @@ export function addFailover(program: Command, host: Host): void {
     .description('the virtual routers (the same as "tandem failover")')
     .action((_options: object, command: Command) => host.run(command, show));
   addHistory(failover, host);
-  for (const { name, about } of COMMANDS) {
-    failover
-      .command(name)
-      .description(about)
-      .argument('[group]', 'one group alone (default: all of them)')
-      .action((group: string | undefined, _options: object, command: Command) =>
-        host.run(command, (session) =>
-          act(session, (client) =>
-            client.failoverCommand({ command: name, by: asker(), ...(group === undefined ? {} : { group }) }),
-          ),
+  failover
+    .command('handover')
+    .description('give the addresses to the peer; with [failover.peer] without losing connections')
+    .argument(GROUP, ABOUT_GROUP)
+    .option('--require-peer', 'fail when the peer cannot be asked, instead of sending priority 0')
+    .action((group: string | undefined, options: { requirePeer?: true }, command: Command) =>
+      host.run(command, (session) =>
+        act(session, (client) =>
+          client.failoverCommand({
+            command: 'handover',
+            by: asker(),
+            ...(group === undefined ? {} : { group }),
+            ...(options.requirePeer === undefined ? {} : { requirePeer: true }),
+          }),
         ),
-      );
-  }
+      ),
+    );
+  failover
+    .command('takeover')
+    .description('take the addresses from the peer')
+    .argument(GROUP, ABOUT_GROUP)
+    .action((group: string | undefined, _options: object, command: Command) =>
+      host.run(command, (session) =>
+        act(session, (client) =>
+          client.failoverCommand({
+            command: 'takeover',
+            by: asker(),
+            ...(group === undefined ? {} : { group }),
+          }),
+        ),
+      ),
+    );
   failover
     .command('restart-agent')
     .description('replace the failover agent; the role stays')

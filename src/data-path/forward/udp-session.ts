@@ -4,8 +4,11 @@ import type { PoolMember } from '../../model/service.ts';
 import type { Ticket } from '../guard/types.ts';
 import { TableEntry } from './udp-session-table.ts';
 
-/** Datagrams that wait for the upstream socket, which is ready within a turn or two of the event loop. */
-const MAX_HELD = 16;
+/**
+ * Datagrams that wait for the upstream socket, which is ready within a turn or two of the event loop: what a
+ * client that sends one a millisecond has sent when this process did not run for a while.
+ */
+const MAX_HELD = 256;
 const MAX_HELD_BYTES = 128 * 1_024;
 
 /** Where a session's replies go. */

@@ -32,7 +32,7 @@ const group = (addresses: string[], unicast: UnicastSpec | null = null): Failove
 });
 
 const specs = (addresses: string[], unicast: UnicastSpec | null = null): VirtualRouterSpec[] =>
-  virtualRouterSpecs({ groups: [group(addresses, unicast)], tracks: [], realtimePriority: 0 });
+  virtualRouterSpecs({ groups: [group(addresses, unicast)], tracks: [], realtimePriority: 0, peer: null });
 
 const first = (addresses: string[], unicast: UnicastSpec | null = null): VirtualRouterSpec => {
   const [spec] = specs(addresses, unicast);

@@ -27,7 +27,9 @@ addresses = ["10.0.0.100/24"]`,
   '/test.toml',
   { hostFaults: 'warning' },
 );
-const [spec] = virtualRouterSpecs(config.failover ?? { groups: [], tracks: [], realtimePriority: 0 });
+const [spec] = virtualRouterSpecs(
+  config.failover ?? { groups: [], tracks: [], realtimePriority: 0, peer: null },
+);
 if (spec === undefined) throw new Error('no router');
 
 const envelope = {
