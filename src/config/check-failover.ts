@@ -34,6 +34,7 @@ export function checkFailover(file: FileSchema): Finding[] {
     ...checkVrids(groups),
     ...checkAddresses(groups),
     ...checkPeer(file.failover),
+    ...checkSync(groups),
   ]);
 }
 
@@ -273,6 +274,29 @@ function checkVrids(groups: readonly Group[]): Finding[] {
     const message = `${spec.vrid} is used by an earlier group on ${spec.interface} for IPv${family}`;
     return [fault([...path, 'vrid'], message, 'choose another VRID from 1 to 255, the same on both nodes')];
   });
+}
+
+/** Settings that decide elections: partners that differ in them would pull each other to and fro. */
+const SYNC_SETTINGS = ['priority', 'preempt', 'preempt_delay'] as const;
+
+function checkSync(groups: readonly Group[]): Finding[] {
+  return groups.flatMap(({ spec, at }, index) => {
+    if (spec.sync === null) return [];
+    const partners = groups.filter((other) => other.spec.sync === spec.sync);
+    const first = partners[0];
+    if (first === undefined || groups.indexOf(first) === index) return [];
+    return SYNC_SETTINGS.filter((key) => settingOf(spec, key) !== settingOf(first.spec, key)).map((key) =>
+      fault(
+        at(key),
+        `differs from group ${quote(first.spec.name)}, with which this one moves`,
+        `write the same ${key} in every group with sync = ${quote(spec.sync ?? '')}`,
+      ),
+    );
+  });
+}
+
+function settingOf(spec: FailoverGroupSpec, key: (typeof SYNC_SETTINGS)[number]): unknown {
+  return key === 'preempt_delay' ? spec.preemptDelay : spec[key];
 }
 
 function checkAddresses(groups: readonly Group[]): Finding[] {

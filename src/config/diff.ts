@@ -140,6 +140,7 @@ const GROUP_SETTINGS: Settings<FailoverGroupSpec> = {
   announce: (group) => group.announce,
   lease: (group) => group.lease,
   notify: (group) => group.notify,
+  sync: (group) => group.sync,
   track: (group) => group.track,
 };
 

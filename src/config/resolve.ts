@@ -239,6 +239,7 @@ export function resolveGroup(group: GroupSection, all: FailoverSection): Failove
     authPass: group.auth_pass ?? null,
     announce: group.announce ?? all.announce ?? { repeat: 5, interval: millis(200), refresh: seconds(60) },
     lease: group.lease ?? all.lease ?? seconds(2),
+    sync: group.sync ?? null,
     track: group.track ?? all.track.map(({ name }) => name),
     notify: resolveNotify(group.notify ?? all.notify),
   };

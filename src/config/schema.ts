@@ -261,6 +261,7 @@ const group = z.strictObject({
   ...groupSettings,
   unicast: unicast.optional(),
   auth_pass: text('a password of 1 to 8 bytes').optional(),
+  sync: name('a name that the groups which move together share').optional(),
   track: z.array(name('the name of a tracker')).optional(),
 });
 

@@ -115,7 +115,8 @@ export class ClaimGate {
     const held = this.#held;
     this.close();
     // a command that was refused is not given again
-    if (held !== null && held.input.type === 'timer') this.#options.resume(held.input, held.by);
+    const again = held?.input.type === 'timer' || held?.input.type === 'sync';
+    if (held !== null && again) this.#options.resume(held.input, held.by);
   }
 
   #release(): void {

@@ -8,14 +8,22 @@ import {
   type Standing,
   type Standings,
   type VirtualRouterStatus,
+  type VrrpState,
 } from '../model/failover.ts';
 import type { TransitionRecord } from '../model/history.ts';
 import type { Native } from '../native/index.ts';
 import type { ResumePoint } from '../vrrp/router.ts';
+import { coordinate } from '../vrrp/sync.ts';
 import { LinkMonitor } from './link-monitor.ts';
 import type { ClaimRequest, ClaimVerdict } from './notifier.ts';
 import type { FailoverCommand, RouterKey } from './protocol.ts';
-import { describeRouter, routerFields, type VirtualRouterSpec, virtualRouterSpecs } from './router-spec.ts';
+import {
+  bundleOf,
+  describeRouter,
+  routerFields,
+  type VirtualRouterSpec,
+  virtualRouterSpecs,
+} from './router-spec.ts';
 import { StallGuard } from './stall-guard.ts';
 import { VirtualRouter } from './virtual-router.ts';
 
@@ -23,6 +31,7 @@ import { VirtualRouter } from './virtual-router.ts';
 const FLUSH_LIMIT_MS = 200;
 const MIN_TOLERANCE = millis(20);
 const MAX_TOLERANCE = seconds(1);
+const MAX_ROUNDS = 8;
 
 export interface RouterSetOptions {
   readonly native: Native;
@@ -46,8 +55,13 @@ export class RouterSet {
   readonly #routers = new Map<RouterKey, VirtualRouter>();
   readonly #links: LinkMonitor;
   readonly #guard: StallGuard;
+  #specs: readonly VirtualRouterSpec[] = [];
   #standings: Standings = {};
   #resigned = false;
+  /** States at the last coordination of partners. */
+  readonly #before = new Map<RouterKey, VrrpState>();
+  /** Above 0 while several routers are fed one after the other: partners are coordinated after the last. */
+  #together = 0;
 
   /** @throws NativeError when netlink cannot be used. */
   constructor(options: RouterSetOptions) {
@@ -68,34 +82,36 @@ export class RouterSet {
   /** Starts new routers, stops dropped ones, and leaves state and timers of the others alone. */
   configure(spec: FailoverSpec, resume: Readonly<Record<RouterKey, ResumePoint>>): void {
     const wanted = virtualRouterSpecs(spec);
+    this.#specs = wanted;
     this.#guard.tolerance = toleranceOf(wanted);
     this.#drop(new Set(wanted.map(({ key }) => key)));
-    const created: VirtualRouter[] = [];
-    for (const one of wanted) {
-      const existing = this.#routers.get(one.key);
-      if (existing !== undefined) existing.reconfigure(one);
-      else created.push(this.#create(one));
-    }
+    const created = wanted.filter(({ key }) => !this.#routers.has(key)).map((one) => this.#create(one));
     // only when all are known: one router's virtual address must not become another's source
-    for (const router of created) this.#start(router, resume[router.spec.key] ?? null);
+    this.#asOne(() => {
+      for (const one of wanted) this.#routers.get(one.key)?.reconfigure(one);
+      for (const router of created) this.#start(router, resume[router.spec.key] ?? null);
+    });
   }
 
   setStandings(standings: Standings): void {
     this.#standings = standings;
-    for (const router of this.#routers.values()) router.setStanding(this.#standingOf(router));
+    this.#asOne(() => {
+      for (const router of this.#routers.values()) router.setStanding(this.#standingOf(router));
+    });
   }
 
-  /** @param by who asked, for the history. */
+  /** Groups that move together are told together. @param by who asked, for the history. */
   command(command: FailoverCommand, group: string | null, by: string): CommandOutcome {
-    const chosen = [...this.#routers.values()].filter(
-      (router) => group === null || router.spec.group.name === group,
-    );
+    const routers = [...this.#routers.values()];
+    const named = routers.filter((router) => group === null || router.spec.group.name === group);
+    const bundles = new Set(named.map(({ spec }) => bundleOf(spec)));
+    const chosen = routers.filter(({ spec }) => bundles.has(bundleOf(spec)));
     if (chosen.length === 0) {
       const message = group === null ? 'no failover group is configured' : `no failover group "${group}"`;
       return { ok: false, message };
     }
-    const outcomes = chosen.map((router) =>
-      command === 'handover' ? router.handover(by) : router.takeover(by),
+    const outcomes = this.#asOne(() =>
+      chosen.map((router) => (command === 'handover' ? router.handover(by) : router.takeover(by))),
     );
     return {
       ok: outcomes.every(({ ok }) => ok),
@@ -106,7 +122,9 @@ export class RouterSet {
   /** Priority 0 for every Active router, addresses off; resolves when the goodbyes have left. */
   async resign(reason: 'shutdown' | 'supervisor-lost'): Promise<void> {
     this.#resigned = true;
-    for (const router of this.#routers.values()) router.resign(reason);
+    this.#asOne(() => {
+      for (const router of this.#routers.values()) router.resign(reason);
+    });
     await Promise.all([...this.#routers.values()].map((router) => router.flush(FLUSH_LIMIT_MS)));
   }
 
@@ -114,7 +132,9 @@ export class RouterSet {
   rejoin(): void {
     if (!this.#resigned) return;
     this.#resigned = false;
-    for (const router of this.#routers.values()) router.restart();
+    this.#asOne(() => {
+      for (const router of this.#routers.values()) router.restart();
+    });
   }
 
   /** Stops without a word; what the successor must be given to keep the roles. */
@@ -149,6 +169,8 @@ export class RouterSet {
       askClaim,
       guard: this.#guard,
       links: this.#links,
+      isSynced: (of) => this.#isSynced(of),
+      onStep: () => this.#coordinate(),
       isVirtual: (address) => this.#isVirtual(address),
       isOtherVrid: (of, vrid) => this.#isOtherVrid(of, vrid),
     });
@@ -171,6 +193,7 @@ export class RouterSet {
     for (const [key, router] of this.#routers) {
       if (kept.has(key)) continue;
       this.#routers.delete(key);
+      this.#before.delete(key);
       router.resign('shutdown');
       // closed after its goodbye has left; nothing waits for it
       void router.flush(FLUSH_LIMIT_MS).then(() => router.close());
@@ -178,19 +201,70 @@ export class RouterSet {
   }
 
   #interfaceChanged(name: string): void {
-    for (const router of this.#routers.values()) {
-      if (router.spec.group.interface === name) router.interfaceChanged();
-    }
+    this.#asOne(() => {
+      for (const router of this.#routers.values()) {
+        if (router.spec.group.interface === name) router.interfaceChanged();
+      }
+    });
   }
 
   #stalled(length: Duration): void {
-    for (const router of this.#routers.values()) router.stalled(length);
+    this.#asOne(() => {
+      for (const router of this.#routers.values()) router.stalled(length);
+    });
     this.#options.emit({
       level: 'warn',
       name: 'failover.stall',
       message: `the failover agent did not run for ${formatDuration(micros(Math.round(length / 1_000) * 1_000))}`,
       fields: { millis: Math.round(toMillis(length)) },
     });
+  }
+
+  /** Feeds several routers before partners are coordinated: what happens to all of them is nobody's reaction. */
+  #asOne<T>(act: () => T): T {
+    this.#together++;
+    try {
+      return act();
+    } finally {
+      this.#together--;
+      this.#coordinate();
+    }
+  }
+
+  #coordinate(): void {
+    if (this.#together > 0) return;
+    this.#together++;
+    for (const members of this.#bundles()) this.#settle(members);
+    this.#together--;
+  }
+
+  #settle(members: readonly VirtualRouter[]): void {
+    // every round moves a router on; the bound is for a mistake in the rules
+    for (let round = 0; round < MAX_ROUNDS; round++) {
+      const inputs = coordinate(
+        members.map(({ router, spec }) => ({ router, before: this.#before.get(spec.key) ?? router.state })),
+      );
+      for (const { router, spec } of members) this.#before.set(spec.key, router.state);
+      if (inputs.every((input) => input === null)) return;
+      members.forEach((member, index) => {
+        const input = inputs[index] ?? null;
+        if (input !== null) member.follow(input);
+      });
+    }
+  }
+
+  #bundles(): VirtualRouter[][] {
+    const bundles = new Map<string, VirtualRouter[]>();
+    for (const router of this.#routers.values()) {
+      const name = bundleOf(router.spec);
+      bundles.set(name, [...(bundles.get(name) ?? []), router]);
+    }
+    return [...bundles.values()].filter((members) => members.length > 1);
+  }
+
+  /** Of the configuration that is being applied: partners may not have been created yet. */
+  #isSynced(of: VirtualRouterSpec): boolean {
+    return this.#specs.some((spec) => spec.key !== of.key && bundleOf(spec) === bundleOf(of));
   }
 
   #isVirtual(address: IpAddress): boolean {

@@ -36,6 +36,11 @@ function virtualRouterSpec(group: FailoverGroupSpec, family: IpFamily): VirtualR
   return { key: `${group.vrid}/${family}@${group.interface}`, family, group, addresses };
 }
 
+/** The same for all routers that move together. */
+export function bundleOf({ group }: VirtualRouterSpec): string {
+  return group.sync === null ? `group ${group.name}` : `sync ${group.sync}`;
+}
+
 /** Does this family speak to unicast peers? A group may have peers in one family alone. */
 export function unicastPeers({ group, family }: VirtualRouterSpec): VirtualRouterSpec['group']['unicast'] {
   if (group.unicast === null) return null;

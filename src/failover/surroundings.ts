@@ -20,6 +20,10 @@ export interface Surroundings {
   readonly isVirtual: (address: IpAddress) => boolean;
   /** Another router of this agent has that VRID on this interface. */
   readonly isOtherVrid: (of: VirtualRouterSpec, vrid: number) => boolean;
+  /** This router moves together with others. */
+  readonly isSynced: (spec: VirtualRouterSpec) => boolean;
+  /** Something may have changed that partners must follow. */
+  readonly onStep: () => void;
   /** The state changed: the supervisor should know. */
   readonly onTransition: (record: TransitionRecord) => void;
   /** Since the supervisor's last heartbeat. */

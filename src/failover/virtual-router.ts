@@ -14,6 +14,7 @@ import {
   type TimerName,
 } from '../vrrp/router.ts';
 import { step } from '../vrrp/state-machine.ts';
+import type { SyncInput } from '../vrrp/sync.ts';
 import type { Stepped } from '../vrrp/transition.ts';
 import { AddressLease } from './address-lease.ts';
 import { Announcer } from './announcer.ts';
@@ -69,7 +70,7 @@ export class VirtualRouter {
       ask: around.askClaim,
       resume: (input, by) => this.#feed(input, by),
     });
-    this.#router = createRouter(settingsOf(spec, UNKNOWN_SOURCE[spec.family]));
+    this.#router = createRouter(this.#settings(UNKNOWN_SOURCE[spec.family]));
     this.#events = new RouterEvents(clock, emit, () => this.#spec);
     this.#reception = new Reception(
       spec,
@@ -119,6 +120,10 @@ export class VirtualRouter {
     return this.#spec;
   }
 
+  get router(): Router {
+    return this.#router;
+  }
+
   get state(): Router['state'] {
     return this.#router.state;
   }
@@ -155,6 +160,11 @@ export class VirtualRouter {
     this.#feedFitness();
   }
 
+  /** What a partner's move asks of this one. */
+  follow(input: SyncInput): void {
+    this.#feed(input);
+  }
+
   /** @returns a sentence, and whether it worked. */
   handover(by: string): { readonly ok: boolean; readonly message: string } {
     const name = describeRouter(this.#spec);
@@ -186,7 +196,7 @@ export class VirtualRouter {
     this.#announcer.update(spec.addresses, spec.group.announce);
     if (this.#lease.update(spec.addresses, spec.group.lease)) this.#announcer.announce();
     this.#reception.configure(spec, this.#attachment.port?.source ?? null);
-    this.#feed({ type: 'reconfigure', settings: settingsOf(spec, this.#router.settings.source) });
+    this.#feed({ type: 'reconfigure', settings: this.#settings(this.#router.settings.source) });
     this.interfaceChanged();
   }
 
@@ -244,6 +254,12 @@ export class VirtualRouter {
     });
   }
 
+  #settings(source: IpAddress): RouterSettings {
+    const { version, priority, advertiseInterval, preempt, preemptDelay } = this.#spec.group;
+    const synced = this.#around.isSynced(this.#spec);
+    return { version, priority, advertiseInterval, preempt, preemptDelay, source, synced };
+  }
+
   #feed(input: RouterInput, by: string | null = null): void {
     if (this.#closed) return;
     const before = this.#router;
@@ -261,6 +277,7 @@ export class VirtualRouter {
     }
     // after the step is complete: an Active router without its addresses must resign
     if (this.#claimFailed !== failedBefore) this.#feedFitness();
+    else this.#around.onStep();
   }
 
   #perform(action: RouterAction, stepped: Stepped): void {
@@ -319,7 +336,7 @@ export class VirtualRouter {
 
   #sendFrom(source: IpAddress): void {
     this.#reception.configure(this.#spec, source);
-    this.#feed({ type: 'reconfigure', settings: settingsOf(this.#spec, source) });
+    this.#feed({ type: 'reconfigure', settings: this.#settings(source) });
   }
 
   #heard(message: Uint8Array, envelope: Envelope): void {
@@ -411,8 +428,3 @@ type Heard = Extract<RouterInput, { type: 'advertisement' }>;
 
 /** Until the interface is known. */
 const UNKNOWN_SOURCE = { 4: ipFromBytes(new Uint8Array(4)), 6: ipFromBytes(new Uint8Array(16)) } as const;
-
-function settingsOf({ group }: VirtualRouterSpec, source: IpAddress): RouterSettings {
-  const { version, priority, advertiseInterval, preempt, preemptDelay } = group;
-  return { version, priority, advertiseInterval, preempt, preemptDelay, source };
-}

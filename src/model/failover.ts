@@ -66,6 +66,8 @@ export interface FailoverGroupSpec {
   readonly announce: AnnounceSpec;
   /** How long the kernel keeps the address after the last refresh (whole seconds, at least 1). */
   readonly lease: Duration;
+  /** Groups with the same text here move together; null: this one moves alone. */
+  readonly sync: string | null;
   /** Names of the trackers that count for this group. */
   readonly track: readonly string[];
   readonly notify: NotifySpec | null;
@@ -149,6 +151,9 @@ export const TRANSITION_REASONS = [
   'fit',
   'supervisor-lost',
   'agent-lost',
+  'partner-fault',
+  'partner-well',
+  'partner-left',
   'lease-expired',
   'reconfigured',
   'shutdown',

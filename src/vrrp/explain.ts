@@ -28,17 +28,19 @@ export function explain(router: Router, weightReason: string | null = null): str
   }
 }
 
-function whyInitialize({ started, linkUp, fit, reason }: Router): string {
+function whyInitialize({ started, linkUp, fit, held, reason }: Router): string {
   if (!started) {
     if (reason === 'supervisor-lost') return 'resigned, because the supervisor fell silent';
     return reason === 'shutdown' ? 'shut down' : 'not started yet';
   }
   if (!linkUp) return 'the link is down';
-  return fit ? 'starting' : 'this node is not fit to serve';
+  if (!fit) return 'this node is not fit to serve';
+  return held ? 'a partner that moves with it cannot serve' : 'starting';
 }
 
 function whyBackup(router: Router): string {
   const { peer, settings, timers } = router;
+  if (router.wants) return 'ready to be Active as soon as the partners that move with it are';
   if (peer === null) return 'listening for an Active router before becoming one';
   const who = peer.source.text;
   const claim = (relation: string): string => `${who} advertises priority ${peer.priority} ${relation}`;

@@ -13,6 +13,8 @@ export interface RouterSettings {
   readonly preemptDelay: Duration;
   /** The primary address: the source of our advertisements, which breaks ties. */
   readonly source: IpAddress;
+  /** It becomes Active only together with partners (sync.ts); left out: on its own. */
+  readonly synced?: boolean;
 }
 
 /** RFC 9568, 5.2.4: 255 is reserved to the owner of the addresses. */
@@ -49,6 +51,10 @@ export type RouterInput =
   | { readonly type: 'fitness'; readonly fit: boolean }
   /** What is added to the configured priority from now on, -254 to 254; the result is never below 1. */
   | { readonly type: 'weight'; readonly weight: number }
+  /** A partner cannot serve: this router stands aside with it; or that partner is well again. */
+  | { readonly type: 'hold'; readonly held: boolean }
+  /** Every partner is ready to be Active; or a partner has left the role. */
+  | { readonly type: 'sync'; readonly to: 'Active' | 'Backup' }
   | { readonly type: 'handover' }
   | { readonly type: 'takeover' }
   /** The addresses ran out during a stall of our own, and another router was heard meanwhile. */
@@ -97,6 +103,12 @@ export interface Router {
   readonly started: boolean;
   readonly linkUp: boolean;
   readonly fit: boolean;
+  /** A partner cannot serve. */
+  readonly held: boolean;
+  /** It has taken part in an election since it was started. */
+  readonly participated: boolean;
+  /** Active_Down has expired, and the partners are not there yet. */
+  readonly wants: boolean;
   /** Added to the configured priority. */
   readonly weight: number;
   /** Priority won by a takeover, while Active; null otherwise. */
@@ -127,6 +139,9 @@ export function createRouter(settings: RouterSettings): Router {
     started: false,
     linkUp: true,
     fit: true,
+    held: false,
+    participated: false,
+    wants: false,
     weight: 0,
     raised: null,
     yielded: false,

@@ -47,7 +47,7 @@ function dispatch(turn: Turn, input: RouterInput): void {
       start(turn, input.resume);
       break;
     case 'stop':
-      turn.set({ started: false });
+      turn.set({ started: false, participated: false });
       leave(turn, input.reason);
       break;
     case 'advertisement':
@@ -64,6 +64,13 @@ function dispatch(turn: Turn, input: RouterInput): void {
       break;
     case 'weight':
       weigh(turn, input.weight);
+      break;
+    case 'hold':
+      hold(turn, input.held);
+      break;
+    case 'sync':
+      if (input.to === 'Active') joinPartners(turn);
+      else leaveWithPartner(turn);
       break;
     case 'handover':
       handover(turn);
@@ -88,26 +95,29 @@ function dispatch(turn: Turn, input: RouterInput): void {
 // Initialize (RFC 9568, 6.4.1)
 
 function start(turn: Turn, resume: ResumePoint | null): void {
-  const { started, linkUp, fit } = turn.router;
-  if (started) return;
+  if (turn.router.started) return;
   turn.set({ started: true });
   if (resume === null) {
     enter(turn, 'startup');
-  } else if (linkUp && fit && resume.state === 'Backup') {
-    turn.set({ yielded: resume.yielded });
+  } else if (mayTakePart(turn) && resume.state === 'Backup') {
+    turn.set({ participated: true, yielded: resume.yielded });
     becomeBackup(turn, 'resumed');
-  } else if (linkUp && fit) {
+  } else if (mayTakePart(turn)) {
+    turn.set({ participated: true });
     const { effectivePriority: held } = resume;
     turn.set({ raised: held !== null && held > basePriority(turn.router) ? held : null });
     becomeActive(turn, 'resumed', 'advertise-first');
   }
 }
 
+function mayTakePart({ router }: Turn): boolean {
+  return router.started && router.linkUp && router.fit && !router.held;
+}
+
 /** Leaves Initialize when nothing stands against it. */
 function enter(turn: Turn, reason: TransitionReason): void {
-  const { started, linkUp, fit, settings } = turn.router;
-  if (!started || !linkUp || !fit) return;
-  turn.set({ activeInterval: settings.advertiseInterval });
+  if (!mayTakePart(turn)) return;
+  turn.set({ participated: true, activeInterval: turn.router.settings.advertiseInterval });
   if (basePriority(turn.router) === OWNER_PRIORITY) becomeActive(turn, 'address-owner', 'advertise-first');
   else becomeBackup(turn, reason);
 }
@@ -124,6 +134,30 @@ function fitness(turn: Turn, fit: boolean): void {
   turn.set({ fit });
   if (fit) enter(turn, 'fit');
   else leave(turn, 'unfit');
+}
+
+// Partners: coordinate() in sync.ts decides, for it sees all of them
+
+function hold(turn: Turn, held: boolean): void {
+  if (turn.router.held === held) return;
+  turn.set({ held });
+  if (held) leave(turn, 'partner-fault');
+  else enter(turn, 'partner-well');
+}
+
+function joinPartners(turn: Turn): void {
+  const { state, wants, expiryCause } = turn.router;
+  if (state !== 'Backup' || !wants) return;
+  becomeActive(turn, expiryCause, expiryCause === 'preempt' ? 'claim-first' : 'advertise-first');
+}
+
+/** As after a handover, but without waiting for anybody: when all partners may be Active again, so may this one. */
+function leaveWithPartner(turn: Turn): void {
+  if (turn.router.state !== 'Active') return;
+  turn.act({ type: 'send', priority: 0 });
+  turn.act({ type: 'release' });
+  turn.set({ activeInterval: turn.router.settings.advertiseInterval });
+  becomeBackup(turn, 'partner-left');
 }
 
 /**
@@ -155,7 +189,7 @@ function leave(turn: Turn, reason: TransitionReason): void {
   turn.cancel('adver');
   turn.cancel('active-down');
   turn.cancel('preempt-delay');
-  turn.set({ raised: null, yielded: false, preemptReady: false, peer: null });
+  turn.set({ raised: null, yielded: false, preemptReady: false, wants: false, peer: null });
   turn.transition('Initialize', reason);
 }
 
@@ -169,7 +203,7 @@ function becomeBackup(turn: Turn, reason: TransitionReason): void {
 }
 
 function armActiveDown(turn: Turn): void {
-  turn.set({ expiryCause: 'active-down-expired' });
+  turn.set({ expiryCause: 'active-down-expired', wants: false });
   turn.arm('active-down', activeDownInterval(intervals(turn.router)));
 }
 
@@ -214,7 +248,8 @@ function follow(turn: Turn, { interval }: Advertised): void {
 
 /** Priority 0: Active_Down is set to Skew_Time. Repetitions of it must not put the takeover off again. */
 function activeResigned(turn: Turn): void {
-  const { timers, expiryCause } = turn.router;
+  const { timers, expiryCause, wants } = turn.router;
+  if (wants) return;
   const at = after(turn.now, skewTime(intervals(turn.router)));
   const current = timers['active-down'];
   if (expiryCause === 'peer-priority-zero' && current !== null && current <= at) return;
@@ -234,7 +269,7 @@ type Order = 'advertise-first' | 'claim-first';
 function becomeActive(turn: Turn, reason: TransitionReason, order: Order): void {
   turn.cancel('active-down');
   turn.cancel('preempt-delay');
-  turn.set({ yielded: false, preemptReady: false });
+  turn.set({ yielded: false, preemptReady: false, wants: false });
   if (order === 'advertise-first') turn.send();
   turn.act({ type: 'claim' });
   turn.announce();
@@ -322,8 +357,8 @@ function timerFired(turn: Turn, timer: TimerName): void {
 }
 
 function activeDown(turn: Turn): void {
-  const { expiryCause } = turn.router;
-  becomeActive(turn, expiryCause, expiryCause === 'preempt' ? 'claim-first' : 'advertise-first');
+  turn.set({ wants: true });
+  if (turn.router.settings.synced !== true) joinPartners(turn);
 }
 
 /** From deadline to deadline, so that delays do not add up; after a stall, one advertisement and not many. */
@@ -370,6 +405,8 @@ function reconfigure(turn: Turn, settings: RouterSettings): void {
   if (before.state === 'Active') readvertise(turn, before);
   else if (before.state === 'Backup' && !becomesOwner(turn, before, 'reconfigured')) {
     reconfigureBackup(turn, before);
+    // it may have lost its last partner
+    if (settings.synced !== true) joinPartners(turn);
   }
 }
 

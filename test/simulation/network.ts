@@ -4,6 +4,7 @@
  */
 import { type Duration, type Instant, instant, millis } from '../../src/lib/duration.ts';
 import { type IpAddress, ipFromBytes } from '../../src/lib/ip.ts';
+import type { VrrpState } from '../../src/model/failover.ts';
 import {
   decodeAdvertisement,
   type Envelope,
@@ -13,6 +14,7 @@ import {
 } from '../../src/vrrp/packet.ts';
 import { createRouter, type Router, type RouterInput, type TimerName } from '../../src/vrrp/router.ts';
 import { step } from '../../src/vrrp/state-machine.ts';
+import { coordinate } from '../../src/vrrp/sync.ts';
 
 export interface LinkQuality {
   /** Share of messages lost for each receiver, 0 to 1. */
@@ -27,11 +29,18 @@ export interface NodeSpec {
   readonly priority: number;
   readonly preempt: boolean;
   readonly interval: Duration;
+  /** Routers of one host move together; left out: each is on a host of its own. */
+  readonly host?: string;
+  readonly vrid?: number;
 }
 
 export interface SimNode {
   readonly index: number;
   readonly source: IpAddress;
+  readonly vrid: number;
+  readonly host: string | null;
+  /** At the last coordination with its partners. */
+  before: VrrpState;
   router: Router;
   /** Does it hold the virtual address? By the actions, not by the state. */
   holds: boolean;
@@ -76,10 +85,14 @@ export class Network {
         preempt: spec.preempt,
         preemptDelay: millis(0),
         source,
+        synced: spec.host !== undefined,
       });
       return {
         index,
         source,
+        vrid: spec.vrid ?? VRID,
+        host: spec.host ?? null,
+        before: 'Initialize',
         router,
         holds: false,
         dead: false,
@@ -92,6 +105,32 @@ export class Network {
   }
 
   input(node: SimNode, input: RouterInput): void {
+    this.#step(node, input);
+    this.#coordinate(node.host);
+  }
+
+  /** To all of the routers of a host, before they are coordinated. */
+  inputAll(host: string, input: RouterInput): void {
+    for (const node of this.nodes) if (node.host === host) this.#step(node, input);
+    this.#coordinate(host);
+  }
+
+  #coordinate(host: string | null): void {
+    if (host === null) return;
+    const members = this.nodes.filter((node) => node.host === host && !node.dead);
+    for (let round = 0; ; round++) {
+      if (round > 8) throw new Error('the partners do not come to an end');
+      const inputs = coordinate(members);
+      for (const member of members) member.before = member.router.state;
+      if (inputs.every((input) => input === null)) return;
+      for (const [i, member] of members.entries()) {
+        const input = inputs[i] ?? null;
+        if (input !== null) this.#step(member, input);
+      }
+    }
+  }
+
+  #step(node: SimNode, input: RouterInput): void {
     if (node.dead) return;
     const { router, actions } = step(node.router, input, this.now);
     node.router = router;
@@ -195,7 +234,7 @@ export class Network {
       {
         version: 3,
         family: 4,
-        vrid: VRID,
+        vrid: node.vrid,
         priority,
         addresses: [VIP],
         interval: node.router.settings.advertiseInterval,
@@ -203,7 +242,9 @@ export class Network {
       },
       { ...envelope, checksumStyle: 'rfc5798' },
     );
-    for (const other of this.nodes) if (other !== node) this.#carry(node, other, message, envelope);
+    for (const other of this.nodes) {
+      if (other !== node && other.vrid === node.vrid) this.#carry(node, other, message, envelope);
+    }
   }
 
   #carry(from: SimNode, to: SimNode, message: Uint8Array, envelope: Envelope): void {
@@ -220,7 +261,7 @@ export class Network {
     const decoded = decodeAdvertisement(message, envelope);
     const expected = {
       version: 3,
-      vrid: VRID,
+      vrid: node.vrid,
       ownSources: [node.source],
       peers: null,
       authPass: null,

@@ -26,6 +26,7 @@ function readGroup({ addresses, advertiseMillis, leaseSeconds, unicast, ...given
     preemptDelay: millis(0),
     checksum: 'rfc5798',
     authPass: null,
+    sync: null,
     track: [],
     notify: null,
     announce: { repeat: 3, interval: millis(100), refresh: millis(0) },

@@ -56,15 +56,18 @@ export class Trackers {
 
   /** By group: what its trackers, and the node's fitness, say for and against it. */
   standings({ groups }: FailoverSpec, fitness: Standing): Standings {
-    return Object.fromEntries(groups.map((group) => [group.name, this.#standing(group, fitness)]));
+    return Object.fromEntries(groups.map((group) => [group.name, this.#standing(group, groups, fitness)]));
   }
 
   statuses(): TrackStatus[] {
     return [...this.#tracks.values()].map((track) => track.status());
   }
 
-  #standing({ track }: FailoverGroupSpec, fitness: Standing): Standing {
-    const tracks = track.flatMap((name) => this.#tracks.get(name) ?? []);
+  /** Groups that move together share their trackers: they must be equally good. */
+  #standing(of: FailoverGroupSpec, groups: readonly FailoverGroupSpec[], fitness: Standing): Standing {
+    const partners = groups.filter(({ sync }) => sync !== null && sync === of.sync);
+    const names = new Set([of, ...partners].flatMap(({ track }) => track));
+    const tracks = [...names].flatMap((name) => this.#tracks.get(name) ?? []);
     return standingWith(
       fitness,
       tracks.map((each) => each.effect()),

@@ -430,3 +430,32 @@ test('failover without services is a configuration', () => {
   expect(load(text).services).toEqual([]);
   expect(problemsOf(service() + backend())).toEqual([]);
 });
+
+const synced = (lines: string): string =>
+  another(`vrid = 2\naddresses = ["10.0.0.101/24"]\nsync = "edge"\n${lines}`);
+
+describeFaults('groups that move together', [
+  fault(
+    'different priorities',
+    inGroup('sync = "edge"\npriority = 150') + synced('priority = 100'),
+    'failover.group[1].priority',
+    '100',
+    /differs from group "vrid-1", with which this one moves/,
+    /the same priority in every group with sync = "edge"/,
+  ),
+  fault(
+    'different preemption',
+    inGroup('sync = "edge"') + synced('preempt = false'),
+    'failover.group[1].preempt',
+    'false',
+    /differs from group "vrid-1"/,
+    /the same preempt/,
+  ),
+]);
+
+test('groups of one sync may be on different interfaces', () => {
+  const environment = hostWith({ eth0: ['10.0.0.2/24'], eth1: ['10.1.0.2/24'] });
+  const inner = another('interface = "eth1"\nvrid = 2\naddresses = ["10.1.0.100/24"]\nsync = "edge"');
+  const { failover } = load(inGroup('sync = "edge"') + inner, { environment });
+  expect(failover?.groups.map(({ sync }) => sync)).toEqual(['edge', 'edge']);
+});

@@ -38,6 +38,17 @@ describe('config/', () => {
     expect([a.node.name, b.node.name]).toEqual(['lb-a', 'lb-b']);
   });
 
+  test('active-active: the two nodes differ in name and in crossed priorities alone', () => {
+    const [a, b] = [load(read('active-active-a.toml')), load(read('active-active-b.toml'))];
+    const prioritiesOf = (of: typeof a) => of.failover?.groups.map(({ priority }) => priority);
+    expect(prioritiesOf(a)).toEqual([150, 100]);
+    expect(prioritiesOf(b)).toEqual([100, 150]);
+    const same = (of: typeof a) => of.failover?.groups.map((group) => ({ ...group, priority: 0 }));
+    expect(same(b)).toEqual(same(a));
+    expect(b.services).toEqual(a.services);
+    expect([a.node.name, b.node.name]).toEqual(['lb-a', 'lb-b']);
+  });
+
   test('the unit has the capabilities that the daemon and its agent need', () => {
     const unit = read('tandem.service');
     const wanted = 'CAP_NET_RAW CAP_NET_ADMIN CAP_NET_BIND_SERVICE CAP_SYS_NICE';

@@ -28,6 +28,7 @@ const group = (addresses: string[], unicast: UnicastSpec | null = null): Failove
   notify: null,
   announce: { repeat: 1, interval: millis(100), refresh: millis(0) },
   lease: seconds(2),
+  sync: null,
   track: [],
 });
 
