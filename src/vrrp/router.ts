@@ -109,6 +109,8 @@ export interface Router {
   readonly participated: boolean;
   /** Active_Down has expired, and the partners are not there yet. */
   readonly wants: boolean;
+  /** When it should have expired, for the history. */
+  readonly dueAt: Instant | null;
   /** Added to the configured priority. */
   readonly weight: number;
   /** Priority won by a takeover, while Active; null otherwise. */
@@ -142,6 +144,7 @@ export function createRouter(settings: RouterSettings): Router {
     held: false,
     participated: false,
     wants: false,
+    dueAt: null,
     weight: 0,
     raised: null,
     yielded: false,

@@ -353,11 +353,11 @@ function timerFired(turn: Turn, timer: TimerName): void {
   turn.set({ timers: { ...turn.router.timers, [timer]: null } });
   if (timer === 'adver') advertise(turn, deadline);
   else if (timer === 'preempt-delay') turn.set({ preemptReady: true });
-  else activeDown(turn);
+  else activeDown(turn, deadline);
 }
 
-function activeDown(turn: Turn): void {
-  turn.set({ wants: true });
+function activeDown(turn: Turn, deadline: Instant): void {
+  turn.set({ wants: true, dueAt: deadline });
   if (turn.router.settings.synced !== true) joinPartners(turn);
 }
 

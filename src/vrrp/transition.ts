@@ -30,8 +30,8 @@ export function peerAt({ before, after, now }: Stepped): TransitionRecord['peer'
 
 /** How long Active_Down was to wait and how late it came; null when something else caused the step. */
 export function activeDownAt({ before, input, now }: Stepped): TransitionRecord['activeDown'] {
-  const deadline = before.timers['active-down'];
-  if (input.type !== 'timer' || input.timer !== 'active-down' || deadline === null) return null;
+  const deadline = expired(before, input);
+  if (deadline === null) return null;
   const { settings, activeInterval, expiryCause } = before;
   const length = expiryCause === 'peer-priority-zero' ? skewTime : activeDownInterval;
   const { version } = settings;
@@ -39,6 +39,12 @@ export function activeDownAt({ before, input, now }: Stepped): TransitionRecord[
     intervalMillis: toMillis(length({ version, priority: basePriority(before), activeInterval })),
     lateMillis: toMillis(between(deadline, now)),
   };
+}
+
+/** A router with partners becomes Active when the last of them is ready: its own deadline was before. */
+function expired(before: Router, input: RouterInput): Instant | null {
+  if (input.type === 'timer' && input.timer === 'active-down') return before.timers['active-down'];
+  return input.type === 'sync' && input.to === 'Active' ? before.dueAt : null;
 }
 
 export type Facts = Omit<TransitionRecord, 'cause' | 'trace' | 'time'>;
@@ -71,6 +77,9 @@ const CAUSES: Readonly<Partial<Record<TransitionReason, (facts: Facts) => string
     `the supervisor was silent for ${ms(facts.supervisorSilenceMillis)} (${facts.heartbeatsLost} heartbeats)`,
   'lease-expired': ({ stall, peer }) =>
     `the agent did not run for ${ms(stall?.millis)}, the kernel took the addresses off, and ${peer?.address ?? 'another router'} took them`,
+  'partner-fault': () => 'a partner that moves with it cannot serve',
+  'partner-well': () => 'its partners can serve again',
+  'partner-left': () => 'a partner that moves with it left the role',
   reconfigured: () => 'the configuration made it the owner of the addresses',
   shutdown: () => 'shut down',
 };
