@@ -15,32 +15,27 @@ import {
   type Fitness,
   INITIAL_FITNESS,
   judgeFitness,
-  standingOf,
 } from '../control-path/fitness.ts';
 import { ProbeGate } from '../control-path/health/probe-gate.ts';
 import { runProbe } from '../control-path/health/probes/index.ts';
 import { planReload, type ReloadPlan, type ReloadStep } from '../control-path/reload.ts';
-import { Trackers } from '../control-path/track/trackers.ts';
 import { CounterReader, createCounters } from '../data-path/counters.ts';
 import { DataPath } from '../data-path/data-path.ts';
 import { type LimitReading, LimitWatch } from '../data-path/guard/limit-watch.ts';
 import { readLimits } from '../data-path/limits.ts';
 import { socketsOf } from '../data-path/listening-sockets.ts';
 import type { ProcessLimits } from '../data-path/protocol.ts';
-import { AgentHandle } from '../failover/agent-handle.ts';
-import { Handovers } from '../failover/handover/handovers.ts';
-import { Notifier } from '../failover/notifier.ts';
 import { loadSecret } from '../failover/peer/secret.ts';
 import { HEARTBEAT_MS } from '../failover/protocol.ts';
 import type { Clock } from '../lib/clock.ts';
 import { type Duration, millis, seconds } from '../lib/duration.ts';
-import { EXIT, messageOf, TandemError } from '../lib/errors.ts';
+import { messageOf, TandemError } from '../lib/errors.ts';
 import { isUnspecified } from '../lib/ip.ts';
 import { VERSION } from '../lib/version.ts';
 import type { Config } from '../model/config.ts';
-import type { FailoverSpec, Standings } from '../model/failover.ts';
 import type { Native } from '../native/index.ts';
 import type { Timeline } from '../observability/timeline.ts';
+import { Failover } from './failover.ts';
 import { Periodic } from './periodic.ts';
 import { Services } from './services.ts';
 
@@ -56,8 +51,6 @@ const MAX_PROBES = 256;
  * third of the CPU time of a bulk transfer would go into getting them again.
  */
 const KEPT_MEMORY = 64 * 1_024 * 1_024;
-/** Heartbeats of the agent that may be late before its state counts as old. */
-const STALE_MS = 5 * HEARTBEAT_MS;
 /** How often limits and draining backends are looked at. */
 const WATCH = seconds(1);
 
@@ -84,14 +77,9 @@ export class Supervisor implements AdminBackend {
   readonly #services: Services;
   readonly #metrics: MetricsCollector;
   readonly #limitWatch: LimitWatch;
-  readonly #trackers: Trackers;
   readonly #periodic: readonly Periodic[];
   readonly #startedAt: number;
-  readonly #notifier: Notifier;
-  /** Null without a [failover] section. */
-  #agent: AgentHandle | null = null;
-  /** Null without a [failover.peer] section, too. */
-  #handovers: Handovers | null = null;
+  readonly #failover: Failover;
   #config: Config;
   #configLoadedAt: number;
   #limits: ProcessLimits;
@@ -138,11 +126,10 @@ export class Supervisor implements AdminBackend {
       backend: (service, backend) => this.#services.backendCounters(service, backend),
       checks: (service, backend) => this.#services.checkCounters(service, backend),
       eventTotals: timeline.totals,
-      transitionTotals: this.#agent?.history.totals() ?? [],
+      transitionTotals: this.#failover.transitionTotals(),
     }));
-    this.#notifier = new Notifier({ emit, clock });
+    this.#failover = new Failover({ native, clock, emit }, this.#fitness);
     this.#limitWatch = new LimitWatch(config.limits.warnAt);
-    this.#trackers = new Trackers({ links: native, clock, emit, onChange: () => this.#tellStandings() });
     this.#periodic = [
       new Periodic(clock, millis(HEARTBEAT_MS), () => this.#judgeFitness()),
       new Periodic(clock, WATCH, () => {
@@ -166,7 +153,7 @@ export class Supervisor implements AdminBackend {
       await this.#dataPath.start();
       for (const spec of services) this.#services.open(spec);
       for (const periodic of this.#periodic) periodic.start();
-      if (failover !== null) await this.#startAgent(failover);
+      if (failover !== null) await this.#failover.start(failover);
     } catch (error) {
       await this.#halt(millis(0));
       unreserve();
@@ -181,16 +168,15 @@ export class Supervisor implements AdminBackend {
    */
   async stop(hurry: boolean): Promise<void> {
     // programs that are still to be told are cut as well
-    if (hurry) void this.#notifier.close(millis(0));
+    if (hurry) void this.#failover.closeNotifier(true);
     const drain = hurry || servesOnlyVirtualAddresses(this.#config) ? millis(0) : this.#config.drainTimeout;
     await this.#halt(drain);
   }
 
   async #halt(drain: Duration): Promise<void> {
     for (const periodic of this.#periodic) periodic.stop();
-    this.#trackers.stop();
-    await this.#stopAgent();
-    const told = this.#notifier.close(this.#notifier.patience);
+    await this.#failover.stop();
+    const told = this.#failover.closeNotifier(false);
     this.#services.stop();
     await this.#dataPath.stop(drain);
     await told;
@@ -208,7 +194,7 @@ export class Supervisor implements AdminBackend {
       configLoadedAt: this.#configLoadedAt,
       services: this.#services.status(),
       limits: this.#limitReadings(),
-      failover: this.#failoverStatus(),
+      failover: this.#failover.status(),
     };
   }
 
@@ -227,31 +213,23 @@ export class Supervisor implements AdminBackend {
   healthy(): { healthy: boolean; reasons: string[] } {
     const reasons = this.#fitness.reason === null ? [] : [this.#fitness.reason];
     for (const service of this.#services.withoutBackend()) reasons.push(`${service} has no eligible backend`);
-    const failover = this.#failoverStatus();
+    const failover = this.#failover.status();
     if (failover !== null && failover.agent !== 'running')
       reasons.push(`failover agent is ${failover.agent}`);
     return { healthy: reasons.length === 0, reasons };
   }
 
-  async failoverCommand(...[request]: Parameters<AdminBackend['failoverCommand']>): Promise<CommandResult> {
+  failoverCommand(...[request]: Parameters<AdminBackend['failoverCommand']>): Promise<CommandResult> {
     const { command, group = null, by = 'the admin API', requirePeer = false } = request;
-    const agent = this.#requireAgent();
-    if (command === 'takeover') return agent.command(command, group, by);
-    if (this.#handovers !== null) return this.#handovers.handover({ group, by, requirePeer });
-    if (requirePeer)
-      return { ok: false, message: 'no peer is configured: there is no [failover.peer] section' };
-    return agent.command(command, group, by);
+    return this.#failover.command({ command, group, by, requirePeer });
   }
 
   failoverHistory(group: string | null): FailoverHistory {
-    const transitions = this.#requireAgent().history.list(group);
-    if (group !== null && transitions.length === 0) this.#requireGroup(group);
-    return { transitions };
+    return this.#failover.history(group);
   }
 
-  async restartAgent(): Promise<CommandResult> {
-    await this.#requireAgent().restart();
-    return { ok: true, message: 'the failover agent was replaced; roles and addresses were kept' };
+  restartAgent(): Promise<CommandResult> {
+    return this.#failover.restartAgent();
   }
 
   /** One reload at a time: a second request while one runs gets the result of a reload of its own, after it. */
@@ -323,21 +301,13 @@ export class Supervisor implements AdminBackend {
         await this.#close(step.service, step.drain);
         break;
       case 'failover-start':
-        await this.#startAgent(step.spec);
+        await this.#failover.start(step.spec);
         break;
       case 'failover-configure':
-        this.#trackers.configure(step.spec.tracks);
-        this.#tellStandings();
-        this.#notifier.configure(step.spec.groups);
-        this.#agent?.configure(step.spec);
-        this.#handovers?.configure(step.spec);
+        this.#failover.configure(step.spec);
         break;
       case 'failover-stop':
-        this.#trackers.stop();
-        await this.#stopAgent();
-        this.#notifier.configure([]);
-        this.#agent = null;
-        this.#handovers = null;
+        await this.#failover.stop();
         break;
     }
     return [];
@@ -348,37 +318,6 @@ export class Supervisor implements AdminBackend {
     const closed = this.#services.close(service, drain ? this.#config.drainTimeout : millis(0));
     if (!drain) await closed;
     else closed.catch((error: unknown) => this.#warn(`closing ${service}: ${messageOf(error)}`));
-  }
-
-  /** @throws TandemError 'peer-secret' */
-  async #startAgent(spec: FailoverSpec): Promise<void> {
-    const { emit } = this.#timeline;
-    const { peer } = spec;
-    this.#notifier.configure(spec.groups);
-    const agent = new AgentHandle(spec, {
-      emit,
-      clock: this.#clock,
-      onTransition: (record) => this.#notifier.tell(record),
-      beforeClaim: (request) => this.#notifier.beforeClaim(request),
-      onStatus: (routers) => this.#handovers?.statusChanged(routers),
-    });
-    if (peer !== null) {
-      const secret = loadSecret(peer.secretFile);
-      const common = { native: this.#native, clock: this.#clock, emit };
-      this.#handovers = new Handovers({ spec, peer, secret, agent, ...common });
-      // what a crash left behind goes before an address is claimed
-      await this.#handovers.start();
-    }
-    this.#trackers.configure(spec.tracks);
-    agent.setStandings(this.#standings(spec));
-    agent.start();
-    this.#agent = agent;
-  }
-
-  /** The role first, then what a handover keeps for connections of the past. */
-  async #stopAgent(): Promise<void> {
-    await this.#agent?.stop();
-    await this.#handovers?.stop();
   }
 
   #reloaded(changes: readonly string[]): void {
@@ -416,16 +355,7 @@ export class Supervisor implements AdminBackend {
       DEFAULT_FITNESS_POLICY,
       this.#clock.now(),
     );
-    this.#tellStandings();
-  }
-
-  #tellStandings(): void {
-    const { failover } = this.#config;
-    if (failover !== null) this.#agent?.setStandings(this.#standings(failover));
-  }
-
-  #standings(spec: FailoverSpec): Standings {
-    return this.#trackers.standings(spec, standingOf(this.#fitness));
+    this.#failover.setFitness(this.#fitness);
   }
 
   #limitReadings(): LimitReading[] {
@@ -443,39 +373,6 @@ export class Supervisor implements AdminBackend {
         fields: { limit: name, subject, used, max },
       });
     }
-  }
-
-  #failoverStatus(): Status['failover'] {
-    if (this.#agent === null) return null;
-    const agent = this.#agent.status();
-    return {
-      agent: agent.state,
-      agentPid: agent.pid,
-      realtime: agent.realtime,
-      fit: this.#fitness.fit,
-      unfitReason: this.#fitness.reason,
-      ageMillis: agent.ageMillis,
-      stale: agent.state === 'hung' || agent.ageMillis > STALE_MS,
-      trackers: this.#trackers.statuses(),
-      routers: agent.routers.map((router) => ({ ...router, addresses: [...router.addresses] })),
-    };
-  }
-
-  #requireGroup(name: string): void {
-    const known = this.#config.failover?.groups.map((group) => group.name) ?? [];
-    if (known.includes(name)) return;
-    throw new TandemError('unknown-group', `no failover group ${JSON.stringify(name)}`, {
-      hint: `there is ${known.join(', ')}`,
-      exitStatus: EXIT.usage,
-    });
-  }
-
-  #requireAgent(): AgentHandle {
-    if (this.#agent !== null) return this.#agent;
-    throw new TandemError('no-failover', 'this node has no [failover] section', {
-      hint: `add one to ${this.#config.path}`,
-      exitStatus: EXIT.usage,
-    });
   }
 }
 

@@ -1,0 +1,178 @@
+import type { CommandResult, FailoverHistory, Status } from '../admin/contract.ts';
+import { type Fitness, standingOf } from '../control-path/fitness.ts';
+import { Trackers } from '../control-path/track/trackers.ts';
+import { AgentHandle } from '../failover/agent-handle.ts';
+import { Handovers } from '../failover/handover/handovers.ts';
+import { Notifier } from '../failover/notifier.ts';
+import { loadSecret } from '../failover/peer/secret.ts';
+import { HEARTBEAT_MS } from '../failover/protocol.ts';
+import type { Clock } from '../lib/clock.ts';
+import { millis } from '../lib/duration.ts';
+import { EXIT, TandemError } from '../lib/errors.ts';
+import type { Emit } from '../model/event.ts';
+import type { FailoverSpec } from '../model/failover.ts';
+import type { Native } from '../native/index.ts';
+
+/** Heartbeats of the agent that may be late before its state counts as old. */
+const STALE_MS = 5 * HEARTBEAT_MS;
+
+export interface FailoverOptions {
+  readonly native: Native;
+  readonly clock: Clock;
+  readonly emit: Emit;
+}
+
+/** What runs while there is a [failover] section. */
+interface Running {
+  readonly spec: FailoverSpec;
+  readonly agent: AgentHandle;
+  /** Null without a [failover.peer] section. */
+  readonly handovers: Handovers | null;
+}
+
+export interface FailoverCommand {
+  readonly command: 'handover' | 'takeover';
+  /** Null for every group. */
+  readonly group: string | null;
+  /** Who asks, for the history. */
+  readonly by: string;
+  readonly requirePeer: boolean;
+}
+
+/**
+ * The supervisor's half of the failover: the handle on the agent, and what stays out of the agent's real-time
+ * process: trackers, programs that are told, planned handovers. Decides nothing; connects.
+ */
+export class Failover {
+  readonly #options: FailoverOptions;
+  readonly #trackers: Trackers;
+  readonly #notifier: Notifier;
+  #running: Running | null = null;
+  #fitness: Fitness;
+
+  /** @param fitness until the first `setFitness` */
+  constructor(options: FailoverOptions, fitness: Fitness) {
+    const { native, clock, emit } = options;
+    this.#options = options;
+    this.#fitness = fitness;
+    this.#trackers = new Trackers({ links: native, clock, emit, onChange: () => this.#tellStandings() });
+    this.#notifier = new Notifier({ emit, clock });
+  }
+
+  /** @throws TandemError 'peer-secret' */
+  async start(spec: FailoverSpec): Promise<void> {
+    const { emit, clock } = this.#options;
+    this.#notifier.configure(spec.groups);
+    const agent = new AgentHandle(spec, {
+      emit,
+      clock,
+      onTransition: (record) => this.#notifier.tell(record),
+      beforeClaim: (request) => this.#notifier.beforeClaim(request),
+      onStatus: (routers) => this.#running?.handovers?.statusChanged(routers),
+    });
+    const handovers = this.#handoversOf(spec, agent);
+    this.#running = { spec, agent, handovers };
+    // what a crash left behind goes before an address is claimed
+    await handovers?.start();
+    this.#trackers.configure(spec.tracks);
+    this.#tellStandings();
+    agent.start();
+  }
+
+  #handoversOf(spec: FailoverSpec, agent: AgentHandle): Handovers | null {
+    const { peer } = spec;
+    if (peer === null) return null;
+    return new Handovers({ spec, peer, secret: loadSecret(peer.secretFile), agent, ...this.#options });
+  }
+
+  /** Routers that did not change keep state and timers. */
+  configure(spec: FailoverSpec): void {
+    if (this.#running === null) return;
+    this.#running = { ...this.#running, spec };
+    this.#trackers.configure(spec.tracks);
+    this.#tellStandings();
+    this.#notifier.configure(spec.groups);
+    this.#running.agent.configure(spec);
+    this.#running.handovers?.configure(spec);
+  }
+
+  /** The role first, then what a handover keeps for connections of the past. */
+  async stop(): Promise<void> {
+    this.#trackers.stop();
+    const running = this.#running;
+    await running?.agent.stop();
+    await running?.handovers?.stop();
+    this.#running = null;
+  }
+
+  /** Programs that are still to be told have their own time, or none in a hurry. After `stop`. */
+  closeNotifier(hurry: boolean): Promise<void> {
+    return this.#notifier.close(hurry ? millis(0) : this.#notifier.patience);
+  }
+
+  setFitness(fitness: Fitness): void {
+    this.#fitness = fitness;
+    this.#tellStandings();
+  }
+
+  #tellStandings(): void {
+    if (this.#running === null) return;
+    const { spec, agent } = this.#running;
+    agent.setStandings(this.#trackers.standings(spec, standingOf(this.#fitness)));
+  }
+
+  /** @throws TandemError 'no-failover' */
+  async command({ command, group, by, requirePeer }: FailoverCommand): Promise<CommandResult> {
+    const { agent, handovers } = this.#require();
+    if (command === 'takeover') return agent.command(command, group, by);
+    if (handovers !== null) return handovers.handover({ group, by, requirePeer });
+    if (!requirePeer) return agent.command(command, group, by);
+    return { ok: false, message: 'no peer is configured: there is no [failover.peer] section' };
+  }
+
+  /** @throws TandemError 'no-failover', 'unknown-group' */
+  history(group: string | null): FailoverHistory {
+    const { agent, spec } = this.#require();
+    const transitions = agent.history.list(group);
+    const known = spec.groups.map(({ name }) => name);
+    if (group === null || transitions.length > 0 || known.includes(group)) return { transitions };
+    throw new TandemError('unknown-group', `no failover group ${JSON.stringify(group)}`, {
+      hint: `there is ${known.join(', ')}`,
+      exitStatus: EXIT.usage,
+    });
+  }
+
+  transitionTotals(): ReturnType<AgentHandle['history']['totals']> {
+    return this.#running?.agent.history.totals() ?? [];
+  }
+
+  /** @throws TandemError 'no-failover', 'failover.no-agent', 'failover.restart-failed' */
+  async restartAgent(): Promise<CommandResult> {
+    await this.#require().agent.restart();
+    return { ok: true, message: 'the failover agent was replaced; roles and addresses were kept' };
+  }
+
+  status(): Status['failover'] {
+    if (this.#running === null) return null;
+    const agent = this.#running.agent.status();
+    return {
+      agent: agent.state,
+      agentPid: agent.pid,
+      realtime: agent.realtime,
+      fit: this.#fitness.fit,
+      unfitReason: this.#fitness.reason,
+      ageMillis: agent.ageMillis,
+      stale: agent.state === 'hung' || agent.ageMillis > STALE_MS,
+      trackers: this.#trackers.statuses(),
+      routers: agent.routers.map((router) => ({ ...router, addresses: [...router.addresses] })),
+    };
+  }
+
+  #require(): Running {
+    if (this.#running !== null) return this.#running;
+    throw new TandemError('no-failover', 'this node has no [failover] section', {
+      hint: 'add one to its configuration',
+      exitStatus: EXIT.usage,
+    });
+  }
+}
