@@ -1,9 +1,11 @@
 import type { Socket } from 'node:net';
 import { after, between, type Duration, type Instant, seconds, toSeconds } from '../lib/duration.ts';
 import { type Endpoint, type IpAddress, ipOfPeer, isUnspecified } from '../lib/ip.ts';
+import type { TrafficOutcome } from '../model/health.ts';
 import type { CloseReason, RefusalReason } from '../model/reason.ts';
 import type { BackendSet, PoolMember, ServiceSpec } from '../model/service.ts';
 import { BackendPicker } from './backend-picker.ts';
+import { Failures, isFailure } from './failures.ts';
 import type { ConnectFailure } from './forward/connect-failure.ts';
 import { resetNow } from './forward/socket-close.ts';
 import type { RelayContext } from './forward/tcp-relay.ts';
@@ -44,6 +46,7 @@ export class Listener implements TcpClientHost {
   readonly #picker: BackendPicker;
   readonly #queue: WaitQueue<TcpClient>;
   readonly #refusals: Refusals;
+  readonly #failures: Failures;
   readonly #relays: RelayContext;
   readonly #clients = new Set<TcpClient>();
   readonly #emptied: () => void;
@@ -59,6 +62,7 @@ export class Listener implements TcpClientHost {
     this.#picker = new BackendPicker(context, spec.name, spec.schedule, backends);
     this.#queue = new WaitQueue(spec.queue);
     this.#refusals = new Refusals(context, spec.name, slot);
+    this.#failures = new Failures(context, spec.name);
     this.#relays = { wheel: context.wheel, buffers: context.buffers, counters: context.counters, slot, spec };
     this.#emptied = emptied;
   }
@@ -166,7 +170,10 @@ export class Listener implements TcpClientHost {
     const member = this.#leaveBackend(client);
     if (member === null) return;
     this.#context.counters.connectFailed(member.slot);
-    if (failure.outcome !== null) this.#picker.failed(member, failure.outcome);
+    if (failure.outcome !== null) {
+      this.#picker.failed(member, failure.outcome);
+      this.#tellFailure(failure.outcome, client, member);
+    }
     if (failure.cause === 'EMFILE' || failure.cause === 'ENFILE') this.#refuse(client, 'fd-headroom');
     else if (client.attempts > this.#spec.retries) this.#refuse(client, 'connect-failed');
     else this.#redispatch(client, member);
@@ -218,11 +225,18 @@ export class Listener implements TcpClientHost {
     this.#leaveQueue(client);
     if (!this.#clients.delete(client)) return;
     const member = this.#leaveBackend(client);
-    if (reason !== null) this.#context.counters.closed(this.#slot, reason);
+    if (reason !== null) {
+      this.#context.counters.closed(this.#slot, reason);
+      if (member !== null) this.#tellFailure(reason, client, member);
+    }
     if (member !== null && client.relay.resetEarly) this.#picker.failed(member, 'early-reset');
     this.#guard.release(client.ticket);
     this.#serveQueue();
     if (this.#clients.size === 0) this.#emptied();
+  }
+
+  #tellFailure(reason: CloseReason | TrafficOutcome, client: TcpClient, member: PoolMember): void {
+    if (isFailure(reason)) this.#failures.add(reason, client.key.source.text, member.id);
   }
 
   // what the supervisor says

@@ -20,6 +20,7 @@ export const EVENT_NAMES = [
   'service.none-eligible',
   'service.eligible-again',
   'guard.refused',
+  'connection.failed',
   'limit.warning',
   'limit.cleared',
   'worker.exited',

@@ -246,6 +246,12 @@ describe('back-pressure', () => {
   });
 });
 
+/** What the log says of failed connections: level, whose fault, reason, how many. */
+const failures = (): string[] =>
+  rig.events
+    .filter(({ name }) => name === 'connection.failed')
+    .map(({ level, fields }) => `${level} ${fields['side']} ${fields['reason']} ${fields['count']}`);
+
 describe('resets', () => {
   it('of the client reaches the backend as a reset', async () => {
     const endings: Promise<string>[] = [];
@@ -261,6 +267,7 @@ describe('resets', () => {
     await rig.quiet(1);
     expect(rig.service().closed['client-reset']).toBe(1);
     expect(rig.traffic).toEqual([]);
+    expect(failures()).toEqual(['info client client-reset 1']);
   });
 
   it('of the backend after an answer reaches the client as a reset, and is no failure of the backend', async () => {
@@ -276,6 +283,7 @@ describe('resets', () => {
     await rig.quiet(1);
     expect(rig.service().closed['backend-reset']).toBe(1);
     expect(rig.traffic).toEqual([]);
+    expect(failures()).toEqual(['warn backend backend-reset 1']);
   });
 
   it('of the backend before any byte is its failure; the next success is news', async () => {

@@ -121,7 +121,10 @@ describe('retry and redispatch', () => {
     await rig.quiet(1);
     expect(rig.service().refused['connect-failed']).toBe(1);
     expect(rig.backend(bad)).toMatchObject({ connects: 2, connectErrors: 2, retries: 1, redispatches: 0 });
-    expect(rig.events).toMatchObject([{ name: 'guard.refused', fields: { reason: 'connect-failed' } }]);
+    expect(rig.events).toMatchObject([
+      { name: 'connection.failed', fields: { side: 'backend', reason: 'connect-refused', backend: bad } },
+      { name: 'guard.refused', fields: { reason: 'connect-failed' } },
+    ]);
   });
 
   it('without redispatch a retry goes to the same backend', async () => {

@@ -6,6 +6,7 @@ import { type Endpoint, formatEndpoint, ipOfPeer } from '../../lib/ip.ts';
 import type { RefusalReason, SessionEndReason } from '../../model/reason.ts';
 import type { BackendSet, PoolMember, ServiceSpec } from '../../model/service.ts';
 import { BackendPicker } from '../backend-picker.ts';
+import { Failures } from '../failures.ts';
 import { Guard } from '../guard/guard.ts';
 import type { Ticket } from '../guard/types.ts';
 import type { ListenerOptions } from '../listener.ts';
@@ -37,6 +38,7 @@ export class UdpForwarder implements Service, UdpSessionOwner {
   readonly #guard: Guard;
   readonly #picker: BackendPicker;
   readonly #refusals: Refusals;
+  readonly #failures: Failures;
   readonly #sessions = new UdpSessionTable<UdpSession>();
   readonly #listeners = new Map<string, UdpListener>();
   #listenerIndex = 0;
@@ -58,6 +60,7 @@ export class UdpForwarder implements Service, UdpSessionOwner {
     this.#guard = new Guard(slot, spec, limits, context.counters);
     this.#picker = new BackendPicker(context, spec.name, spec.schedule, backends);
     this.#refusals = new Refusals(context, spec.name, slot);
+    this.#failures = new Failures(context, spec.name);
   }
 
   // from the client
@@ -182,6 +185,7 @@ export class UdpForwarder implements Service, UdpSessionOwner {
       session.unreachable = true;
       session.answered = false;
       this.#picker.failed(session.member, 'icmp-unreachable');
+      this.#failures.add('icmp-unreachable', session.client.address, session.member.id);
     } else if (errno !== 'EMSGSIZE' && errno !== 'EAGAIN' && errno !== 'ENOBUFS') {
       this.#end(session, 'backend-error');
     }
