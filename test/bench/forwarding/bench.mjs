@@ -1,7 +1,7 @@
 #!/usr/bin/env node
 // Tandem beside HAProxy and nginx, in one run on one machine: `scripts/bench` builds what this needs.
 //
-//   bench.mjs --helpers DIR [--reps 3] [--seconds 4] [--connections 9000]
+//   bench.mjs --helpers DIR [--reps 3] [--seconds 4] [--warm-up 2] [--connections 9000]
 //             [--works idle,bulk1,...] [--balancers direct,tandem,...] [--write FILE]
 //
 // Every repetition measures every balancer, each in a fresh process; ratios are taken within a repetition. Figures
@@ -21,6 +21,7 @@ const { values: options } = parseArgs({
     helpers: { type: 'string' },
     reps: { type: 'string', default: '3' },
     seconds: { type: 'string', default: '4' },
+    'warm-up': { type: 'string', default: '2' },
     connections: { type: 'string', default: '9000' },
     works: { type: 'string', default: Object.keys(WORKS).join() },
     balancers: { type: 'string', default: Object.keys(BALANCERS).join() },
@@ -57,6 +58,7 @@ async function repetition(number, results) {
           balancer,
           helpers: options.helpers,
           seconds: Number(options.seconds),
+          warmUp: Number(options['warm-up']),
           connections: Number(options.connections),
         });
         results[work] ??= {};
@@ -76,8 +78,8 @@ async function repetition(number, results) {
 function document(results, verdict) {
   return `# Performance
 
-Written by \`scripts/bench\` on ${new Date().toISOString().slice(0, 10)}: ${options.reps} repetitions of ${options.seconds} s, medians;
-ratios are taken within a repetition. The figures are those of one machine under everything that ran on it;
+Written by \`scripts/bench\` on ${new Date().toISOString().slice(0, 10)}: ${options.reps} repetitions of ${options.seconds} s,
+each after a warm-up of ${options['warm-up']} s that does not count; medians; ratios are taken within a repetition. The figures are those of one machine under everything that ran on it;
 the ratios are what to look at.
 
 ${machine()}

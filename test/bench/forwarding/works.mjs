@@ -97,8 +97,17 @@ export const WORKS = {
   },
 };
 
-/** One measurement, with the balancer's CPU time for each unit of work in microseconds (bulk: for each Gbit, ms). */
+/**
+ * One measurement after an uncounted warm-up, the same for every contender: a daemon runs for months, and the first
+ * seconds of a new process are its compiler's.
+ *
+ * With the balancer's CPU time for each unit of work in microseconds (bulk: for each Gbit, ms).
+ */
 export async function measure(work, name, options) {
+  if (work !== 'idle' && options.warmUp > 0) {
+    await WORKS[work].run(name, { ...options, seconds: options.warmUp });
+    await sleep(300);
+  }
   const before = options.balancer === null ? 0 : cpuMillis(options.balancer);
   const result = await WORKS[work].run(name, options);
   const used = options.balancer === null ? 0 : cpuMillis(options.balancer) - before;

@@ -39,6 +39,8 @@ const CONNECTING = 'TCP_CHECK HTTP_GET SSL_GET SMTP_CHECK DNS_CHECK PING_CHECK U
 const SERVERS = 'virtual_server real_server';
 const TRACKERS = 'vrrp_instance vrrp_sync_group';
 const LATER = 'not yet supported';
+const SYNC = 'not converted: give these groups the same `sync`';
+const track = (type: string): string => `not converted: write a \`[[failover.track]]\` of type "${type}"`;
 const ONE_PROCESS = 'nothing to do: Tandem schedules its own processes ([failover] realtime_priority)';
 const NETWORKD = 'configure it with the system (systemd-networkd, ifupdown)';
 
@@ -49,10 +51,10 @@ const ROWS: readonly Row[] = [
   ['', 'vrrp_instance', 'carried', 'a virtual router', '`[[failover.group]]`', 'vrrp_instance'],
   ['', 'virtual_server', 'changed', 'an IPVS service', '`[[service]]`; Tandem is a proxy: backends see its address, and replies come back through it', 'virtual_server'],
   ['', 'virtual_server_group', 'carried', 'addresses that share servers', '`listen` of the services', ITEMS],
-  ['', 'vrrp_sync_group', 'missing', 'instances that move together', `${LATER}; one group with all the addresses moves as one, if they are on one interface`, 'vrrp_sync_group'],
-  ['', 'vrrp_script', 'missing', 'a program that lowers or raises the priority', `${LATER}; the priority follows Tandem's own data path by itself`, 'vrrp_script'],
-  ['', 'vrrp_track_process', 'missing', 'a process whose absence lowers the priority', `${LATER}; the priority follows Tandem's own data path by itself`, 'vrrp_track_process'],
-  ['', 'track_file vrrp_track_file', 'missing', 'a file whose number changes the priority', LATER, 'track_file'],
+  ['', 'vrrp_sync_group', 'missing', 'instances that move together', SYNC, 'vrrp_sync_group'],
+  ['', 'vrrp_script', 'missing', 'a program that lowers or raises the priority', track('script'), 'vrrp_script'],
+  ['', 'vrrp_track_process', 'missing', 'a process whose absence lowers the priority', track('process'), 'vrrp_track_process'],
+  ['', 'track_file vrrp_track_file', 'missing', 'a file whose number changes the priority', track('file'), 'track_file'],
   ['', 'track_group', 'missing', 'instances that watch static addresses and routes', `${NETWORKD}; Tandem watches the virtual addresses alone`, 'track_group'],
   ['', 'static_ipaddress', 'missing', 'addresses that stay on the host', NETWORKD, ITEMS],
   ['', 'static_routes', 'missing', 'routes that stay on the host', NETWORKD, ITEMS],
@@ -153,10 +155,10 @@ const ROWS: readonly Row[] = [
   ['vrrp_instance', 'unicast_ttl', 'missing', 'TTL of unicast advertisements', 'always 255'],
   ['vrrp_instance', 'old_unicast_checksum', 'missing', 'the checksum of keepalived before 1.3.7', 'update the peer; Tandem accepts the styles of RFC 5798 and RFC 9568 (`checksum`)'],
   ['vrrp_instance', 'down_timer_adverts', 'missing', 'adverts missed until takeover', 'three, as the RFC says; change `advertise_interval`'],
-  [TRACKERS, 'track_interface', 'missing', 'further links that must be up', `${LATER}; the link of the group's own interface is watched`, ITEMS],
-  [TRACKERS, 'track_script', 'missing', 'a program that lowers or raises the priority', `${LATER}; the priority follows Tandem's own data path by itself`, ITEMS],
-  [TRACKERS, 'track_process', 'missing', 'a process whose absence lowers the priority', `${LATER}; the priority follows Tandem's own data path by itself`, ITEMS],
-  [TRACKERS, 'track_file', 'missing', 'a file whose number changes the priority', LATER, ITEMS],
+  [TRACKERS, 'track_interface', 'missing', 'further links that must be up', track('interface'), ITEMS],
+  [TRACKERS, 'track_script', 'missing', 'a program that lowers or raises the priority', track('script'), ITEMS],
+  [TRACKERS, 'track_process', 'missing', 'a process whose absence lowers the priority', track('process'), ITEMS],
+  [TRACKERS, 'track_file', 'missing', 'a file whose number changes the priority', track('file'), ITEMS],
   [TRACKERS, 'track_bfd', 'missing', 'a BFD session that must be up', LATER, ITEMS],
   [TRACKERS, 'notify notify_master notify_backup notify_fault notify_stop notify_deleted notify_priority_changes', 'missing', 'runs a program at a change of role', 'write `[failover.notify]`: program and arguments as a list; it is told in TANDEM_STATE and its like'],
   ['vrrp_instance', 'notify_master_rx_lower_pri', 'missing', 'runs a program at a conflict', `${LATER}; read \`tandem events --follow --json\``],
@@ -169,11 +171,11 @@ const ROWS: readonly Row[] = [
   ['peer', 'min_ttl max_ttl', 'missing', 'TTLs that are accepted from a peer', 'filter in the firewall'],
 
   // vrrp_sync_group and the trackers
-  ['vrrp_sync_group track_group', 'group', 'missing', 'the instances', LATER, ITEMS],
-  ['vrrp_sync_group', 'global_tracking sync_group_tracking_weight', 'missing', 'how trackers count in a group', LATER],
-  ['vrrp_script', 'script interval timeout weight rise fall user init_fail', 'missing', 'the program and how it counts', LATER],
-  ['vrrp_track_process', 'process param_match weight quorum quorum_max fork_delay terminate_delay delay full_command', 'missing', 'the process and how it counts', LATER],
-  ['track_file', 'file weight init_file', 'missing', 'the file and how it counts', LATER],
+  ['vrrp_sync_group track_group', 'group', 'missing', 'the instances', SYNC, ITEMS],
+  ['vrrp_sync_group', 'global_tracking sync_group_tracking_weight', 'missing', 'how trackers count in a group', 'groups of one `sync` share their trackers'],
+  ['vrrp_script', 'script interval timeout weight rise fall user init_fail', 'missing', 'the program and how it counts', track('script')],
+  ['vrrp_track_process', 'process param_match weight quorum quorum_max fork_delay terminate_delay delay full_command', 'missing', 'the process and how it counts', track('process')],
+  ['track_file', 'file weight init_file', 'missing', 'the file and how it counts', track('file')],
   ['bfd_instance', 'neighbor_ip neighbour_ip source_ip min_rx min_tx idle_tx multiplier passive ttl hoplimit max_hops weight vrrp checker', 'missing', 'the session', LATER],
   ['garp_group', 'garp_interval gna_interval interface', 'missing', 'spacing and interface', 'set `announce.interval` of the groups'],
   ['garp_group', 'interfaces', 'missing', 'the interfaces', 'set `announce.interval` of the groups', ITEMS],
