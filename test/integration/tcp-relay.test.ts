@@ -267,6 +267,7 @@ describe('resets', () => {
     await rig.quiet(1);
     expect(rig.service().closed['client-reset']).toBe(1);
     expect(rig.traffic).toEqual([]);
+    await eventually('it is told', () => failures().length === 1);
     expect(failures()).toEqual(['info client client-reset 1']);
   });
 
@@ -283,6 +284,7 @@ describe('resets', () => {
     await rig.quiet(1);
     expect(rig.service().closed['backend-reset']).toBe(1);
     expect(rig.traffic).toEqual([]);
+    await eventually('it is told', () => failures().length === 1);
     expect(failures()).toEqual(['warn backend backend-reset 1']);
   });
 
