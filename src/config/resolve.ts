@@ -247,7 +247,8 @@ export function resolveGroup(group: GroupSection, all: FailoverSection): Failove
 
 function resolveTrack(track: TrackSection): TrackSpec {
   const { name, interval, rise, fall, weight } = track;
-  return { name, check: resolveTrackCheck(track), interval, rise, fall, weight };
+  const invert = track.type !== 'file' && track.invert;
+  return { name, check: resolveTrackCheck(track), interval, rise, fall, weight, invert };
 }
 
 function resolveTrackCheck(track: TrackSection): TrackCheck {

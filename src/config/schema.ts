@@ -273,25 +273,27 @@ const tracker = {
   fall: integer(1, 1_000).default(2),
 };
 const trackWeight = () => integer(-MAX_WEIGHT, MAX_WEIGHT);
+/** What the trackers have that see something as up or down. */
+const upOrDown = { weight: trackWeight().default(0), invert: flag().default(false) };
 
 const track = z.discriminatedUnion('type', [
   z.strictObject({
     type: z.literal('interface'),
     ...tracker,
-    weight: trackWeight().default(0),
+    ...upOrDown,
     interface: interfaceName,
   }),
   z.strictObject({
     type: z.literal('script'),
     ...tracker,
-    weight: trackWeight().default(0),
+    ...upOrDown,
     command: z.array(textLeaf('a program or argument', right)).default([]),
     timeout: duration(millis(10), hour).optional(),
   }),
   z.strictObject({
     type: z.literal('process'),
     ...tracker,
-    weight: trackWeight().default(0),
+    ...upOrDown,
     process: text('the name or the command line of a process', 4_096),
     match: oneOf(['name', 'command']).default('name'),
     count: integer(1, 100_000).default(1),

@@ -27,6 +27,8 @@ export interface TrackSpec {
   readonly check: TrackCheck;
   /** Between looks. */
   readonly interval: Duration;
+  /** What is up counts as down, and the other way round. Never for a file. */
+  readonly invert: boolean;
   /** Looks in a row until it counts as up (or a file's new number counts), or as down. */
   readonly rise: number;
   readonly fall: number;

@@ -34,6 +34,13 @@ export const initialTrack = (now: Instant): TrackState => ({
   streak: 0,
 });
 
+/** What a tracker that counts the other way round makes of a look; the words stay what was seen. */
+export const inverted = (reading: Reading): Reading => ({
+  ...reading,
+  up: !reading.up,
+  value: reading.up ? 0 : 1,
+});
+
 const same = (a: Reading | null, b: Reading): boolean => a?.up === b.up && a.value === b.value;
 
 /** Takes one look: the first counts at once, a different one after `rise` or `fall` in a row. */

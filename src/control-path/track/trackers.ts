@@ -8,6 +8,7 @@ import { type Links, readTrack } from './readers.ts';
 import {
   effectOf,
   initialTrack,
+  inverted,
   observeReading,
   type Reading,
   standingWith,
@@ -101,7 +102,7 @@ class Track {
       timeout.cancel();
       this.#looking = null;
       if (this.#stopped) return;
-      this.#observe(reading);
+      this.#observe(this.spec.invert ? inverted(reading) : reading);
       this.#timer = clock.timerAfter(interval, () => this.look());
     };
     void readTrack(check, name, links, looking.signal).then(done);

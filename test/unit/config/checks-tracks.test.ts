@@ -56,6 +56,14 @@ describeFaults('trackers', [
     /-254 to 254/,
   ),
   fault(
+    'invert of a file, whose number is not up or down',
+    inGroup('') + track('name = "s"\ntype = "file"\npath = "/p"\ninvert = true'),
+    'failover.track[0].invert',
+    'invert',
+    /not known|unknown|belongs/,
+    /./,
+  ),
+  fault(
     'a key of another type',
     inGroup('') + track('name = "s"\ntype = "interface"\ninterface = "eth1"\ncount = 2'),
     'failover.track[0].count',
@@ -86,6 +94,7 @@ test('trackers count for every group unless it names its own', () => {
       rise: 2,
       fall: 2,
       weight: 0,
+      invert: false,
     },
     {
       name: 'gw',
@@ -94,6 +103,7 @@ test('trackers count for every group unless it names its own', () => {
       rise: 2,
       fall: 2,
       weight: 0,
+      invert: false,
     },
   ]);
 });

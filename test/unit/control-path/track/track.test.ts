@@ -3,6 +3,7 @@ import { describe, expect, it } from 'vitest';
 import {
   effectOf,
   initialTrack,
+  inverted,
   observeReading,
   type Reading,
   standingWith,
@@ -23,6 +24,7 @@ const spec = (weight: number, check: TrackCheck = { type: 'interface', interface
   rise: 2,
   fall: 3,
   weight,
+  invert: false,
 });
 const file = (weight: number): TrackSpec => spec(weight, { type: 'file', path: '/f' });
 
@@ -46,6 +48,15 @@ describe('a tracker', () => {
       '6: eth1 has no carrier',
       '10: eth1 is up',
     ]);
+  });
+
+  it('turned round is up where it would be down, with the words of what was seen', () => {
+    expect(inverted(up)).toEqual({ up: false, value: 0, detail: 'eth1 is up' });
+    expect(inverted(down)).toEqual({ up: true, value: 1, detail: 'eth1 has no carrier' });
+    // a link that must be down: lower while it is up
+    expect(effect(spec(-30), inverted(up)).weight).toBe(-30);
+    expect(effect(spec(-30), inverted(down)).weight).toBe(0);
+    expect(effect(spec(0), inverted(up)).fault).toBe(true);
   });
 
   it('takes a new number of a file after it has been read rise times in a row', () => {
