@@ -124,19 +124,22 @@ function readPrefix(text: string, example: string): Parsed<IpPrefix> {
 
 /** A virtual address with its prefix length; without one it is a host (/32, /128). */
 export function virtualAddress() {
-  return textLeaf('an address with its prefix length, such as "10.0.0.100/24"', (text) => {
-    const parsed = readPrefix(text, '10.0.0.100/24');
-    if (!parsed.ok) return parsed;
-    const fault = unicastFault(text, parsed.value.address);
-    if (fault !== undefined) return fault;
-    const { family, bytes } = parsed.value.address;
-    const loopback = family === 4 ? bytes[0] === 127 : parsed.value.address.text === '::1';
-    if (loopback)
-      return wrong(`${quote(text)} is a loopback address`, 'write an address that clients can reach');
-    if (parsed.value.length === 0)
-      return wrong(`${quote(text)} has prefix length 0`, 'write the length of its subnet');
-    return subnetFault(text, parsed.value) ?? parsed;
-  });
+  return textLeaf('an address with its prefix length, such as "10.0.0.100/24"', readVirtualAddress);
+}
+
+/** What {@link virtualAddress} takes, for those who have the text from elsewhere. */
+export function readVirtualAddress(text: string): Parsed<IpPrefix> {
+  const parsed = readPrefix(text, '10.0.0.100/24');
+  if (!parsed.ok) return parsed;
+  const fault = unicastFault(text, parsed.value.address);
+  if (fault !== undefined) return fault;
+  const { family, bytes } = parsed.value.address;
+  const loopback = family === 4 ? bytes[0] === 127 : parsed.value.address.text === '::1';
+  if (loopback)
+    return wrong(`${quote(text)} is a loopback address`, 'write an address that clients can reach');
+  if (parsed.value.length === 0)
+    return wrong(`${quote(text)} has prefix length 0`, 'write the length of its subnet');
+  return subnetFault(text, parsed.value) ?? parsed;
 }
 
 /**

@@ -1,5 +1,6 @@
 import { formatDuration, seconds } from '../../../lib/duration.ts';
 import type { IpFamily } from '../../../lib/ip.ts';
+import { readVirtualAddress } from '../../addresses.ts';
 import type { Announce, Globals, VirtualIp, VrrpInstance } from './model.ts';
 import { Names } from './names.ts';
 import { whereabouts } from './source.ts';
@@ -120,13 +121,10 @@ function splitByFamily(
 }
 
 function addressFault({ prefix, device: own }: VirtualIp, device: string): string | undefined {
-  const { address } = prefix;
   if (own !== undefined && own !== device)
     return `it is on ${own}, and a group has one interface (${device})`;
-  const loopback = address.family === 4 ? address.bytes[0] === 127 : address.text === '::1';
-  if (loopback) return 'clients cannot reach a loopback address';
-  if (address.bytes.every((byte) => byte === 255)) return 'it is the broadcast address';
-  return undefined;
+  const read = readVirtualAddress(prefix.text);
+  return read.ok ? undefined : read.message;
 }
 
 /** Why an address of the other family cannot come along. */

@@ -462,3 +462,24 @@ test('thousands of servers, options and duplicates take time in proportion', () 
   const result = importText(text);
   expect(result.toml.match(/\[\[service\.backend\]\]/g)?.length).toBeGreaterThan(19_000);
 }, 30_000);
+
+test('a virtual address that Tandem would refuse is left out with the reason', () => {
+  const result = importText(
+    [
+      'vrrp_instance A {',
+      '  interface eth0',
+      '  virtual_router_id 1',
+      '  virtual_ipaddress {',
+      '    10.0.0.0/24',
+      '    10.0.0.255/24',
+      '    10.0.0.9/24',
+      '  }',
+      '}',
+    ].join('\n'),
+  );
+  expect(result.faults).toEqual([]);
+  expect(result.toml).toContain('addresses = ["10.0.0.9/24"]');
+  const notes = result.report.map(({ line, note }) => `${line} ${note}`);
+  expect(notes).toContain('5 left out: "10.0.0.0/24" is the network address of its subnet');
+  expect(notes).toContain('6 left out: "10.0.0.255/24" is the broadcast address of its subnet');
+});
