@@ -4,7 +4,7 @@ import { after, between, type Duration, type Instant, millis, toSeconds } from '
 import { unreachable } from '../lib/errors.ts';
 import type { ServiceSpec } from '../model/service.ts';
 import { CounterReader, CounterWriter } from './counters.ts';
-import { ReadBuffers } from './forward/read-buffers.ts';
+import { NodeTransport } from './forward/node-transport.ts';
 import { TimerWheel } from './forward/timer-wheel.ts';
 import { UdpForwarder } from './forward/udp-forwarder.ts';
 import type { FromWorker, ProcessLimits, ToWorker, WorkerData } from './protocol.ts';
@@ -43,7 +43,7 @@ export class Engine {
       clock,
       counters,
       wheel: new TimerWheel({ tick: TICK, slots: SLOTS, now: clock.now() }),
-      buffers: new ReadBuffers({ sharedSize: 64 * 1_024, leaseSize: 256 * 1_024, maxLeases: 128 }),
+      transport: new NodeTransport(),
       failures: new RecentFailures(new CounterReader(data.counters).size.backends),
       emit: (event) => send({ type: 'event', event }),
       traffic: (service, backend, outcome) => send({ type: 'traffic', service, backend, outcome }),
@@ -161,6 +161,7 @@ export class Engine {
     this.#timer = null;
     for (const deadline of this.#deadlines) deadline.cancel();
     this.#deadlines.clear();
+    this.#context.transport.close();
   }
 
   #arm(): void {
@@ -176,6 +177,7 @@ export class Engine {
   #turn(now: Instant): void {
     this.#pulse.beat(between(this.#due, now));
     this.#context.wheel.advance(now);
+    this.#context.transport.tick();
     for (const { service } of this.#services.values()) service.tick();
     for (const service of this.#draining) service.tick();
   }

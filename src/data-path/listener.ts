@@ -1,19 +1,15 @@
-import type { Socket } from 'node:net';
 import { after, between, type Duration, type Instant, seconds, toSeconds } from '../lib/duration.ts';
-import { type Endpoint, type IpAddress, ipOfPeer, isUnspecified } from '../lib/ip.ts';
 import type { TrafficOutcome } from '../model/health.ts';
 import type { CloseReason, RefusalReason } from '../model/reason.ts';
 import type { BackendSet, PoolMember, ServiceSpec } from '../model/service.ts';
 import { BackendPicker } from './backend-picker.ts';
 import { Failures, isFailure } from './failures.ts';
 import type { ConnectFailure } from './forward/connect-failure.ts';
-import { resetNow } from './forward/socket-close.ts';
-import type { RelayContext } from './forward/tcp-relay.ts';
+import type { Arrival, RelayContext } from './forward/transport.ts';
 import { Guard } from './guard/guard.ts';
 import { WaitQueue } from './guard/queue.ts';
 import type { ProcessLimits } from './protocol.ts';
 import { Refusals } from './refusals.ts';
-import type { ClientKey } from './scheduler/types.ts';
 import { TcpClient, type TcpClientHost } from './tcp-client.ts';
 import type { WorkerContext } from './worker-context.ts';
 
@@ -36,7 +32,7 @@ export interface ListenerOptions {
  *                 |          \ nobody there: refuse
  *                 \ objection: refuse
  *
- * A client holds its guard's ticket from `#admit` to `gone`, and a place on a backend from `#forward` to
+ * A client holds its guard's ticket from `accept` to `gone`, and a place on a backend from `#forward` to
  * the failure of the attempt or to `gone`: whatever way it leaves, it passes there once.
  */
 export class Listener implements TcpClientHost {
@@ -63,39 +59,23 @@ export class Listener implements TcpClientHost {
     this.#queue = new WaitQueue(spec.queue);
     this.#refusals = new Refusals(context, spec.name, slot);
     this.#failures = new Failures(context, spec.name);
-    this.#relays = { wheel: context.wheel, buffers: context.buffers, counters: context.counters, slot, spec };
+    this.#relays = { wheel: context.wheel, counters: context.counters, slot, spec };
     this.#emptied = emptied;
   }
 
-  // accept
+  // accept and guard
 
-  /** A client's socket, paused: nothing has been read from it. */
-  accept(socket: Socket, endpoint: Endpoint): void {
-    const { remoteAddress, remotePort } = socket;
-    if (remoteAddress === undefined || remotePort === undefined) {
-      socket.destroy(); // reset while it was in the backlog
-      return;
-    }
-    this.#admit(socket, {
-      source: ipOfPeer(remoteAddress),
-      sourcePort: remotePort,
-      destination: destinationOf(socket, endpoint),
-      destinationPort: endpoint.port,
-    });
-  }
-
-  // guard
-
-  #admit(socket: Socket, key: ClientKey): void {
-    const admission = this.#guard.admit(key.source, this.#context.clock.now());
+  /** Nothing has been read from the client yet. */
+  accept(arrival: Arrival): void {
+    const { source } = arrival.key;
+    const admission = this.#guard.admit(source, this.#context.clock.now());
     if (!admission.admitted) {
-      this.#refusals.add(admission.reason, key.source.text);
-      socket.on('error', ignore);
-      resetNow(socket);
+      this.#refusals.add(admission.reason, source.text);
+      arrival.turnAway();
       return;
     }
     this.#context.counters.accepted(this.#slot);
-    const client = new TcpClient(socket, key, admission.ticket, this.#relays, this);
+    const client = new TcpClient(arrival, admission.ticket, this.#relays, this);
     this.#clients.add(client);
     // those who wait already come first
     if (this.#queue.length > 0) this.#enqueue(client);
@@ -288,12 +268,3 @@ export class Listener implements TcpClientHost {
     this.#guard.close();
   }
 }
-
-/** A wildcard listener learns from the socket which address the client wrote to. */
-function destinationOf(socket: Socket, { address }: Endpoint): IpAddress {
-  return isUnspecified(address) && socket.localAddress !== undefined
-    ? ipOfPeer(socket.localAddress)
-    : address;
-}
-
-function ignore(): void {}

@@ -1,9 +1,8 @@
-import type { Socket } from 'node:net';
 import { type Instant, instant } from '../lib/duration.ts';
 import type { CloseReason } from '../model/reason.ts';
 import type { PoolMember } from '../model/service.ts';
 import type { ConnectFailure } from './forward/connect-failure.ts';
-import { type RelayContext, type RelayOwner, TcpRelay } from './forward/tcp-relay.ts';
+import type { Arrival, Relay, RelayContext, RelayOwner } from './forward/transport.ts';
 import type { Place } from './guard/queue.ts';
 import type { Ticket } from './guard/types.ts';
 import type { ClientKey } from './scheduler/types.ts';
@@ -22,7 +21,7 @@ export interface TcpClientHost {
 export class TcpClient implements RelayOwner {
   readonly key: ClientKey;
   readonly ticket: Ticket;
-  readonly relay: TcpRelay;
+  readonly relay: Relay;
   readonly #host: TcpClientHost;
   /** The backend on which it holds a place. */
   member: PoolMember | null = null;
@@ -36,18 +35,18 @@ export class TcpClient implements RelayOwner {
   tried: Set<string> | null = null;
   connectStarted: Instant = instant(0);
 
-  constructor(socket: Socket, key: ClientKey, ticket: Ticket, context: RelayContext, host: TcpClientHost) {
-    this.key = key;
+  constructor(arrival: Arrival, ticket: Ticket, context: RelayContext, host: TcpClientHost) {
+    this.key = arrival.key;
     this.ticket = ticket;
     this.#host = host;
-    this.relay = new TcpRelay(socket, context, this);
+    this.relay = arrival.relay(context, this);
   }
 
   relayConnected(): void {
     this.#host.connected(this);
   }
 
-  relayConnectFailed(_relay: TcpRelay, failure: ConnectFailure): void {
+  relayConnectFailed(failure: ConnectFailure): void {
     this.#host.connectFailed(this, failure);
   }
 
@@ -55,7 +54,7 @@ export class TcpClient implements RelayOwner {
     this.#host.retry(this);
   }
 
-  relayClosed(_relay: TcpRelay, reason: CloseReason | null): void {
+  relayClosed(reason: CloseReason | null): void {
     this.#host.gone(this, reason);
   }
 }

@@ -1,11 +1,10 @@
 import { closeSync } from 'node:fs';
-import type { Socket } from 'node:net';
 import { messageOf } from '../lib/errors.ts';
 import { type Endpoint, formatEndpoint } from '../lib/ip.ts';
 import type { BackendSet, ServiceSpec } from '../model/service.ts';
+import type { Acceptor, AcceptorOwner, Arrival } from './forward/transport.ts';
 import { Listener, type ListenerOptions } from './listener.ts';
 import type { ListenerFd, ProcessLimits } from './protocol.ts';
-import { type AcceptorOwner, TcpAcceptor } from './tcp-acceptor.ts';
 import type { Service, WorkerContext } from './worker-context.ts';
 
 /** A TCP service's life in one worker: its listening sockets, and when they accept. */
@@ -13,7 +12,7 @@ export class TcpService implements Service, AcceptorOwner {
   readonly name: string;
   readonly #context: WorkerContext;
   readonly #listener: Listener;
-  readonly #acceptors = new Map<string, TcpAcceptor>();
+  readonly #acceptors = new Map<string, Acceptor>();
   #spec: ServiceSpec;
   #paused = false;
   #draining = false;
@@ -26,8 +25,8 @@ export class TcpService implements Service, AcceptorOwner {
     this.#listener = new Listener(context, options, () => this.#checkEnded());
   }
 
-  accepted(socket: Socket, endpoint: Endpoint): void {
-    this.#listener.accept(socket, endpoint);
+  accepted(arrival: Arrival): void {
+    this.#listener.accept(arrival);
     this.#pauseWhenFull();
   }
 
@@ -51,7 +50,9 @@ export class TcpService implements Service, AcceptorOwner {
       return;
     }
     const key = formatEndpoint(endpoint);
-    const acceptor = this.#acceptors.get(key) ?? new TcpAcceptor(endpoint, this.#spec.backlog, this);
+    const { backlog } = this.#spec;
+    const acceptor =
+      this.#acceptors.get(key) ?? this.#context.transport.acceptor(endpoint, { backlog }, this);
     this.#acceptors.set(key, acceptor);
     if (this.#paused) acceptor.pause();
     this.#counted(acceptor, () => acceptor.take(fd));
@@ -113,7 +114,7 @@ export class TcpService implements Service, AcceptorOwner {
   }
 
   /** Keeps the gauge of descriptors in step with what the acceptor holds. */
-  #counted(acceptor: TcpAcceptor, change: () => void): void {
+  #counted(acceptor: Acceptor, change: () => void): void {
     const before = acceptor.descriptors;
     change();
     for (let i = before; i < acceptor.descriptors; i++) this.#context.counters.fdOpened();

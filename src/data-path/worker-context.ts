@@ -4,8 +4,8 @@ import type { Emit } from '../model/event.ts';
 import type { TrafficOutcome } from '../model/health.ts';
 import type { BackendSet, ServiceSpec } from '../model/service.ts';
 import type { CounterWriter } from './counters.ts';
-import type { ReadBuffers } from './forward/read-buffers.ts';
 import type { TimerWheel } from './forward/timer-wheel.ts';
+import type { TcpTransport } from './forward/transport.ts';
 import type { ListenerFd, ProcessLimits } from './protocol.ts';
 import type { RecentFailures } from './scheduler/recent-failures.ts';
 
@@ -13,7 +13,7 @@ import type { RecentFailures } from './scheduler/recent-failures.ts';
 export interface WorkerContext {
   readonly clock: Clock;
   readonly wheel: TimerWheel;
-  readonly buffers: ReadBuffers;
+  readonly transport: TcpTransport;
   readonly counters: CounterWriter;
   readonly failures: RecentFailures;
   readonly emit: Emit;

@@ -1,33 +1,13 @@
 import { connect, type Socket } from 'node:net';
-import { after, type Duration, type Instant } from '../../lib/duration.ts';
+import type { Duration, Instant } from '../../lib/duration.ts';
 import { errnoOf } from '../../lib/errors.ts';
 import type { CloseReason } from '../../model/reason.ts';
-import type { PoolMember, ServiceSpec } from '../../model/service.ts';
-import type { CounterWriter } from '../counters.ts';
+import type { PoolMember } from '../../model/service.ts';
 import { CONNECT_TIMEOUT, type ConnectFailure, connectFailureOf } from './connect-failure.ts';
 import type { ReadBuffers } from './read-buffers.ts';
 import { closeFlushed, endedByReset, outgoingEndedByReset, resetNow } from './socket-close.ts';
-import { Timed, type TimerWheel } from './timer-wheel.ts';
-
-/** What the relays of a service share. `spec` is replaced by a reload. */
-export interface RelayContext {
-  readonly wheel: TimerWheel;
-  readonly buffers: ReadBuffers;
-  readonly counters: CounterWriter;
-  readonly slot: number;
-  spec: ServiceSpec;
-}
-
-/** Who decides about a relay. Each connect attempt ends in one of the first two calls, each relay in `relayClosed`. */
-export interface RelayOwner {
-  relayConnected(relay: TcpRelay): void;
-  /** The client is untouched, none of its bytes has been read: connect elsewhere or refuse it. */
-  relayConnectFailed(relay: TcpRelay, failure: ConnectFailure): void;
-  /** The time of `hold` is over. */
-  relayHeld(relay: TcpRelay): void;
-  /** Both sockets are closed. `reason` is null when no backend was ever connected. */
-  relayClosed(relay: TcpRelay, reason: CloseReason | null): void;
-}
+import { Timed } from './timer-wheel.ts';
+import { deadlineIn, type Relay, type RelayContext, type RelayOwner } from './transport.ts';
 
 /**
  * One client and, in time, one backend. The client is paused until the backend is connected, so a retry loses
@@ -37,8 +17,9 @@ export interface RelayOwner {
  * An end of stream is passed on (FIN for FIN) and a reset is passed on (RST for RST). Every way out goes
  * through `#close`, which runs once, and ends in `relayClosed` when both descriptors are gone.
  */
-export class TcpRelay extends Timed {
+export class NodeRelay extends Timed implements Relay {
   readonly client: Socket;
+  readonly #buffers: ReadBuffers;
   readonly #context: RelayContext;
   readonly #owner: RelayOwner;
   #member: PoolMember | null = null;
@@ -56,34 +37,27 @@ export class TcpRelay extends Timed {
   #into: Buffer;
 
   /** @param client accepted with `pauseOnConnect`; counted as an open descriptor from here on */
-  constructor(client: Socket, context: RelayContext, owner: RelayOwner) {
+  constructor(client: Socket, buffers: ReadBuffers, context: RelayContext, owner: RelayOwner) {
     super();
     this.client = client;
+    this.#buffers = buffers;
     this.#context = context;
     this.#owner = owner;
-    this.#into = context.buffers.shared;
+    this.#into = buffers.shared;
     this.#patience = context.spec.timeouts.idle;
     context.counters.fdOpened();
     client.on('error', (error) => this.#clientFailed(error));
     client.on('close', () => this.#clientClosed());
   }
 
-  /** The backend tried last, connected or not. */
-  get member(): PoolMember | null {
-    return this.#member;
-  }
-
-  /** True from `relayConnected` until `relayClosed`. */
   get established(): boolean {
     return this.#phase === 'open' || this.#phase === 'closing';
   }
 
-  /** True when the backend reset the connection before it had sent anything. */
   get resetEarly(): boolean {
     return this.#reason === 'backend-reset' && !this.#answered;
   }
 
-  /** One connect attempt. The relay must not have a backend. */
   connect(member: PoolMember): void {
     const { spec, wheel, counters } = this.#context;
     this.#phase = 'connecting';
@@ -102,20 +76,17 @@ export class TcpRelay extends Timed {
     backend.on('connect', () => this.#connected(backend));
     backend.on('error', (error) => this.#backendFailed(backend, error));
     backend.on('close', () => this.#backendClosed(backend));
-    wheel.schedule(this, after(wheel.now, (spec.timeouts.connect + wheel.tick) as Duration));
+    wheel.schedule(this, deadlineIn(wheel, spec.timeouts.connect));
   }
 
-  /** Keeps a client that has no backend for a while: `relayHeld` follows, at or soon after `until`. */
   hold(until: Instant): void {
     this.#context.wheel.schedule(this, until);
   }
 
-  /** Ends a relay that has no connected backend: RST to the client. */
   refuse(): void {
     this.#close(null, true);
   }
 
-  /** Ends an established relay with RST to both sides, also one that is still being flushed. */
   cut(reason: CloseReason): void {
     if (this.#phase === 'closing') this.#abandon(reason);
     else this.#close(reason, true);
@@ -124,7 +95,7 @@ export class TcpRelay extends Timed {
   override expire(): void {
     if (this.#phase === 'connecting') this.#attemptFailed(CONNECT_TIMEOUT);
     else if (this.#phase === 'open') this.#timedOut();
-    else if (this.#phase === 'held') this.#owner.relayHeld(this);
+    else if (this.#phase === 'held') this.#owner.relayHeld();
     else this.#abandon('fin-timeout');
   }
 
@@ -152,7 +123,7 @@ export class TcpRelay extends Timed {
     client.on('data', (chunk) => this.#fromClient(chunk, backend));
     client.on('end', () => this.#onClientEnd(client, backend));
     client.on('drain', () => this.#drained(backend));
-    this.#owner.relayConnected(this);
+    this.#owner.relayConnected();
     client.resume();
   }
 
@@ -174,7 +145,7 @@ export class TcpRelay extends Timed {
     const chunk = buffer.subarray(0, length);
     // A lease is overwritten by the next read. That waits for 'drain' if this write does not complete at once,
     // and 'drain' is certain only for a chunk that reaches the high-water mark.
-    const inPlace = buffer !== this.#context.buffers.shared && length >= client.writableHighWaterMark;
+    const inPlace = buffer !== this.#buffers.shared && length >= client.writableHighWaterMark;
     client.write(inPlace ? chunk : Buffer.from(chunk));
     this.#chooseBuffer(length, buffer, inPlace);
     return !mustWait(client);
@@ -182,17 +153,15 @@ export class TcpRelay extends Timed {
 
   /** A full buffer earns a lease, a small chunk gives it back: an idle connection holds none. */
   #chooseBuffer(length: number, buffer: Uint8Array, inPlace: boolean): void {
-    const { buffers } = this.#context;
-    if (buffer === buffers.shared) {
-      if (length === buffer.length) this.#into = buffers.lease() ?? buffers.shared;
+    if (buffer === this.#buffers.shared) {
+      if (length === buffer.length) this.#into = this.#buffers.lease() ?? this.#buffers.shared;
     } else if (!inPlace && this.client.writableLength === 0) this.#giveLeaseBack();
   }
 
   #giveLeaseBack(): void {
-    const { buffers } = this.#context;
-    if (this.#into === buffers.shared) return;
-    buffers.release(this.#into);
-    this.#into = buffers.shared;
+    if (this.#into === this.#buffers.shared) return;
+    this.#buffers.release(this.#into);
+    this.#into = this.#buffers.shared;
   }
 
   #onClientEnd(client: Socket, backend: Socket): void {
@@ -247,7 +216,7 @@ export class TcpRelay extends Timed {
     this.#backend = null;
     this.#backendOpen = false;
     this.#phase = 'held';
-    this.#owner.relayConnectFailed(this, failure);
+    this.#owner.relayConnectFailed(failure);
   }
 
   /** The only way out, once. `hard` sends RST to whoever is still there. */
@@ -261,7 +230,7 @@ export class TcpRelay extends Timed {
     if (backend !== null) shut(backend);
     shut(this.client);
     if (this.client.destroyed && (backend?.destroyed ?? true)) wheel.cancel(this);
-    else wheel.schedule(this, after(wheel.now, (spec.timeouts.fin + wheel.tick) as Duration));
+    else wheel.schedule(this, deadlineIn(wheel, spec.timeouts.fin));
   }
 
   #clientClosed(): void {
@@ -285,13 +254,12 @@ export class TcpRelay extends Timed {
     this.#phase = 'closed';
     this.#context.wheel.cancel(this);
     this.#giveLeaseBack();
-    this.#owner.relayClosed(this, this.#reason);
+    this.#owner.relayClosed(this.#reason);
   }
 
-  /** A byte has moved. The wheel's clock may be one tick behind: never early for that. */
+  /** A byte has moved. */
   #touch(): void {
-    const { wheel } = this.#context;
-    this.deadline = (wheel.now + wheel.tick + this.#patience) as Instant;
+    this.deadline = deadlineIn(this.#context.wheel, this.#patience);
   }
 }
 
