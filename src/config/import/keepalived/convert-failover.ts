@@ -1,16 +1,53 @@
 import { formatDuration, seconds } from '../../../lib/duration.ts';
 import type { IpFamily } from '../../../lib/ip.ts';
 import { readVirtualAddress } from '../../addresses.ts';
-import type { Announce, Globals, VirtualIp, VrrpInstance } from './model.ts';
+import { convertSyncGroups, electionOf, type Membership } from './convert-election.ts';
+import { convertNotify } from './convert-notify.ts';
+import { Tracks } from './convert-tracks.ts';
+import type { Announce, Globals, KeepalivedModel, SyncGroup, VirtualIp, VrrpInstance } from './model.ts';
 import { Names } from './names.ts';
+import type { Statement } from './parser.ts';
 import { whereabouts } from './source.ts';
 import type { TomlTable, TomlValue } from './toml.ts';
 
-/** A [[failover.group]] for each vrrp_instance that can have one. */
-export function convertInstances(instances: readonly VrrpInstance[], globals: Globals): TomlTable[] {
-  const used = new Used(instances.map((instance) => routerOf(instance, globals)));
-  return instances.flatMap((instance) => convertInstance(instance, globals, used));
+export interface FailoverTables {
+  /** [[failover.group]], each with the tables within it. */
+  readonly groups: readonly (readonly TomlTable[])[];
+  /** [[failover.track]] */
+  readonly tracks: readonly TomlTable[];
 }
+
+/** A [[failover.group]] for each vrrp_instance that can have one, and what those track. */
+export function convertFailover(
+  { instances, globals, syncGroups, trackers, linkDelays }: KeepalivedModel,
+  order: ReadonlyMap<Statement, number>,
+): FailoverTables {
+  const tracks = new Tracks({ definitions: trackers, linkDelays, order });
+  const context: Context = {
+    globals,
+    used: new Used(instances.map((instance) => routerOf(instance, globals))),
+    memberships: convertSyncGroups(syncGroups, instances),
+    told: new Set(),
+    tracks,
+  };
+  const groups = instances.flatMap((instance) => convertInstance(instance, context));
+  tracks.remarkUnused();
+  const tables = tracks.tables();
+  return { groups: tables.length > 0 ? groups : groups.map(withoutTracks), tracks: tables };
+}
+
+interface Context {
+  readonly globals: Globals;
+  readonly used: Used;
+  readonly memberships: ReadonlyMap<VrrpInstance, Membership>;
+  /** Sync groups whose scripts a group runs already. */
+  readonly told: Set<SyncGroup>;
+  readonly tracks: Tracks;
+}
+
+/** A list is there to say which of the trackers count. */
+const withoutTracks = (tables: readonly TomlTable[]): TomlTable[] =>
+  tables.map((table) => ({ ...table, values: { ...table.values, track: undefined } }));
 
 /** What two groups must not share. */
 class Used {
@@ -31,10 +68,11 @@ class Used {
   }
 }
 
-function convertInstance(instance: VrrpInstance, globals: Globals, used: Used): TomlTable[] {
+function convertInstance(instance: VrrpInstance, context: Context): TomlTable[][] {
+  const { globals, used } = context;
   const { section, vrid, family } = instance;
   const { statement, journal } = section;
-  const leaveOut = (reason: string): TomlTable[] => {
+  const leaveOut = (reason: string): TomlTable[][] => {
     journal.remark(statement, 'missing', `left out: ${reason}`);
     return [];
   };
@@ -56,10 +94,24 @@ function convertInstance(instance: VrrpInstance, globals: Globals, used: Used): 
     const wanted = instance.name === '' ? `vrid-${vrid}` : instance.name;
     const name = used.names.take(separate ? `${wanted}-v${own}` : wanted);
     if (name !== wanted && !separate) journal.remark(statement, 'changed', `it is called ${name}`);
-    return [
-      groupTable(instance, { name, vrid, device, version: own === 6 ? 3 : version, addresses, separate }),
-    ];
+    const base = { name, vrid, device, version: own === 6 ? 3 : version, addresses, separate } as const;
+    const notify = separate ? undefined : notifyTable(instance, base, context);
+    return [[groupTable(instance, base, context), ...(notify === undefined ? [] : [notify])]];
   });
+}
+
+/** The first member of a sync group that is converted speaks for the group. */
+function notifyTable(instance: VrrpInstance, base: GroupBase, context: Context): TomlTable | undefined {
+  const sync = context.memberships.get(instance)?.sync;
+  const speaks = sync !== undefined && !context.told.has(sync);
+  if (speaks) context.told.add(sync);
+  const notify = convertNotify(instance, speaks ? sync : undefined);
+  if (notify !== undefined && new Set(base.addresses.map((text) => text.includes(':'))).size > 1) {
+    const { statement, journal } = instance.section;
+    const text = 'its programs run once for each address family, which $TANDEM_FAMILY tells apart';
+    journal.remark(statement, 'changed', text);
+  }
+  return notify;
 }
 
 const routerKey = (device: string, vrid: number | undefined, family: IpFamily | undefined): string =>
@@ -149,9 +201,18 @@ interface GroupBase {
   readonly separate: boolean;
 }
 
-function groupTable(instance: VrrpInstance, base: GroupBase): TomlTable {
+function groupTable(instance: VrrpInstance, base: GroupBase, context: Context): TomlTable {
   const { section, peers, source } = instance;
-  const preempt = convertPreempt(instance);
+  const membership = context.memberships.get(instance);
+  const { priority, preempt, preemptDelay } = membership?.election ?? electionOf(instance);
+  const track = context.tracks.of({
+    section,
+    tracks: instance.tracks,
+    device: base.device,
+    sync: membership?.sync,
+    isOwner: instance.priority === 255,
+    syncHasOwner: membership?.hasOwner === true,
+  });
   return {
     header: '[[failover.group]]',
     comments: [`vrrp_instance ${instance.name} (${whereabouts(section.statement.place)})`],
@@ -160,14 +221,16 @@ function groupTable(instance: VrrpInstance, base: GroupBase): TomlTable {
       interface: base.device,
       vrid: base.vrid,
       version: base.version,
-      priority: instance.priority,
+      priority,
       advertise_interval: convertInterval(instance, base.version),
       addresses: base.addresses,
-      preempt: preempt.preempt,
-      preempt_delay: preempt.delay,
+      preempt: preempt ? undefined : false,
+      preempt_delay: preemptDelay > 0 ? formatDuration(seconds(preemptDelay)) : undefined,
       unicast: peers.length === 0 ? undefined : convertUnicast(instance, source?.text),
       auth_pass: base.separate ? undefined : convertPassword(instance, base.version),
       announce: convertAnnounce(instance.announce),
+      sync: membership?.name,
+      track,
     },
   };
 }
@@ -192,29 +255,6 @@ function convertInterval({ section, advertInterval }: VrrpInstance, version: 2 |
     section.journal.remark(statement, 'changed', `version ${version} has no such interval: ${rounded} s`);
   }
   return formatDuration(seconds(rounded));
-}
-
-/** keepalived clears both settings where they cannot work, with a warning: so does the import. */
-function convertPreempt(instance: VrrpInstance): { preempt?: boolean; delay?: string } {
-  const { section, noPreempt, preemptDelay, priority, startsAsMaster } = instance;
-  const { journal } = section;
-  const delay = section.last('preempt_delay');
-  const pointless = startsAsMaster
-    ? 'with "state MASTER"'
-    : priority === 255
-      ? 'with priority 255'
-      : undefined;
-  if (pointless !== undefined) {
-    const text = `keepalived ignores it ${pointless}: left out, write it into the file if it is meant`;
-    if (noPreempt !== undefined) journal.remark(noPreempt, 'changed', text);
-    if (delay !== undefined && preemptDelay > 0) journal.remark(delay, 'changed', text);
-    return {};
-  }
-  if (noPreempt !== undefined) {
-    if (delay !== undefined) journal.remark(delay, 'needless', 'it means nothing with nopreempt');
-    return { preempt: false };
-  }
-  return preemptDelay > 0 ? { delay: formatDuration(seconds(preemptDelay)) } : {};
 }
 
 /** VRRPv2 has room for 8 bytes (RFC 2338, 5.3.10). Only the file gets to see the password. */

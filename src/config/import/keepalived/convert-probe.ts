@@ -1,3 +1,4 @@
+import { commandOf, remarkCommand, shellWord } from './command.ts';
 import { convertUrl } from './convert-url.ts';
 import type { Section } from './journal.ts';
 import type { RealServer, VirtualServer } from './model.ts';
@@ -115,14 +116,15 @@ function hexOf(words: readonly string[]): string {
 }
 
 function convertMisc({ check, server }: ProbeSource): Probe | undefined {
+  check.all('user');
   const statement = check.last('misc_path');
-  const words = commandOf(statement?.args ?? []);
-  const [program = ''] = words;
-  if (!program.startsWith('/') || words.some((word) => word.includes('\0'))) {
-    const text = 'left out: a program needs its absolute path';
-    check.journal.remark(statement ?? check.statement, 'missing', text);
+  const command = commandOf(statement?.args[0] ?? '');
+  if ('fault' in command) {
+    check.journal.remark(statement ?? check.statement, 'missing', `left out: ${command.fault}`);
     return undefined;
   }
+  const { words, difference } = command;
+  if (statement !== undefined) remarkCommand(statement, difference, check.journal);
   const own = withBackend(words, server);
   if (own !== undefined && statement !== undefined) {
     check.journal.remark(
@@ -141,13 +143,6 @@ function convertMisc({ check, server }: ProbeSource): Probe | undefined {
   };
 }
 
-/** One quoted word holds a whole command line; spaces within single quotes belong to an argument. */
-function commandOf(args: readonly string[]): string[] {
-  const [line = '', ...rest] = args;
-  const words = line.match(/(?:[^\s']|'[^']*')+/g) ?? [];
-  return [...words.map((word) => word.replaceAll("'", '')), ...rest];
-}
-
 /**
  * keepalived names each server in its command; Tandem has one command for all of them, and hands the address
  * over in the environment. Undefined when the command names no server.
@@ -159,7 +154,7 @@ function withBackend(words: readonly string[], server: RealServer): string[] | u
   const spelled = words.map((word, index) => {
     if (index > 0 && word === address) return '"$TANDEM_BACKEND_ADDRESS"';
     if (index > 0 && word === port) return '"$TANDEM_BACKEND_PORT"';
-    return /^[\w./:@%+=,-]+$/.test(word) ? word : `'${word.replaceAll("'", "'\\''")}'`;
+    return shellWord(word);
   });
   return ['/bin/sh', '-c', `exec ${spelled.join(' ')}`];
 }

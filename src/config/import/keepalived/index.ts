@@ -1,13 +1,14 @@
 import { basename } from 'node:path';
 import { ConfigError } from '../../errors.ts';
 import { parseConfig } from '../../load.ts';
-import { convertInstances } from './convert-failover.ts';
+import { convertFailover, type FailoverTables } from './convert-failover.ts';
 import { convertServices } from './convert-services.ts';
 import { flatten } from './files.ts';
 import { Journal, Section } from './journal.ts';
 import type { Globals, KeepalivedModel } from './model.ts';
 import { parse, type Statement } from './parser.ts';
 import { readVirtualServer } from './read-lvs.ts';
+import { readLinkDelays, readSyncGroup, readTrackers } from './read-trackers.ts';
 import { readGlobals, readInstance } from './read-vrrp.ts';
 import { buildReport, type ReportEntry } from './report.ts';
 import type { SourceReader } from './source.ts';
@@ -40,14 +41,17 @@ export function importKeepalived(path: string, reader: SourceReader, configId: s
   const journal = new Journal();
   const model = readModel(statements, journal);
   const services = convertServices(model.virtualServers, model.globals.timeouts);
-  const groups = convertInstances(model.instances, model.globals);
-  const toml = render(path, model.globals, services, groups);
+  const order = new Map(statements.map((statement, index) => [statement, index]));
+  const failover = convertFailover(model, order);
+  const toml = render(path, model.globals, services, failover);
   const report = buildReport(statements, journal, notes);
   const faults = check(toml);
   const complete = faults.length === 0 && report.every(({ fate }) => fate !== 'missing');
-  const secret = groups.some(({ values }) =>
-    Object.entries(values).some(([key, value]) => key === 'auth_pass' && value !== undefined),
-  );
+  const secret = failover.groups
+    .flat()
+    .some(({ values }) =>
+      Object.entries(values).some(([key, value]) => key === 'auth_pass' && value !== undefined),
+    );
   return { toml, report, faults, complete, secret, files };
 }
 
@@ -66,6 +70,9 @@ export function readModel(statements: readonly Statement[], journal: Journal): K
   const groups = new Map(named);
   return {
     globals,
+    syncGroups: top.sections('vrrp_sync_group').map(readSyncGroup),
+    trackers: readTrackers(top),
+    linkDelays: readLinkDelays(top),
     instances: top.sections('vrrp_instance').map((section) => readInstance(section, globals)),
     virtualServers: top.sections('virtual_server').map((section) => readVirtualServer(section, groups)),
   };
@@ -75,7 +82,7 @@ function render(
   path: string,
   globals: Globals,
   services: readonly (readonly TomlTable[])[],
-  groups: readonly TomlTable[],
+  { groups, tracks }: FailoverTables,
 ): string {
   const head = [
     `Made by "tandem import" from ${basename(path)}.`,
@@ -89,7 +96,7 @@ function render(
     groups.length === 0 || realtime_priority === undefined
       ? []
       : [{ header: '[failover]', comments: [], values: { realtime_priority } }];
-  const tables = [...node, ...services.flat(), ...failover, ...groups];
+  const tables = [...node, ...services.flat(), ...failover, ...groups.flat(), ...tracks];
   return `${head.map(commentLine).join('\n')}\n\n${tables.map(renderTable).join('\n')}`;
 }
 

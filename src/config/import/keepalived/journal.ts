@@ -86,6 +86,16 @@ export class Section {
     return winner;
   }
 
+  /** The one that counts where keepalived keeps the first and ignores the others. */
+  first(keyword: string): Statement | undefined {
+    const [winner, ...others] = this.all(keyword);
+    for (const other of others) {
+      const text = `line ${winner?.place.line} says it already, and keepalived keeps the first`;
+      this.journal.remark(other, 'needless', text);
+    }
+    return winner;
+  }
+
   sections(...keywords: readonly string[]): Section[] {
     return this.all(...keywords).map((statement) => this.#section(statement));
   }

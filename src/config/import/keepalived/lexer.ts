@@ -123,7 +123,7 @@ const CONTROLS: Readonly<Record<string, string>> = {
 };
 
 /** What follows a backslash, as keepalived.conf(5) lists it under "Quoted strings". */
-function readEscape(text: string, index: number): [value: string, end: number] {
+export function readEscape(text: string, index: number): [value: string, end: number] {
   const character = text[index] ?? '';
   const control = Object.hasOwn(CONTROLS, character) ? CONTROLS[character] : undefined;
   if (control !== undefined) return [control, index + 1];

@@ -1,11 +1,15 @@
 import type { IpAddress, IpFamily, IpPrefix } from '../../../lib/ip.ts';
 import type { Section } from './journal.ts';
 import type { Statement } from './parser.ts';
+import type { TomlValue } from './toml.ts';
 
 /** What a keepalived configuration says, in its own terms and units (seconds), as far as Tandem has use for it. */
 export interface KeepalivedModel {
   readonly globals: Globals;
   readonly instances: readonly VrrpInstance[];
+  readonly syncGroups: readonly SyncGroup[];
+  readonly trackers: readonly TrackerDefinition[];
+  readonly linkDelays: ReadonlyMap<string, LinkDelays>;
   readonly virtualServers: readonly VirtualServer[];
 }
 
@@ -44,6 +48,58 @@ export interface Peer {
   readonly address: IpAddress;
 }
 
+/** interface_up_down_delays of one interface. */
+export interface LinkDelays {
+  readonly section: Section;
+  readonly name: string;
+  readonly item: Statement;
+  readonly down: number;
+  readonly up: number;
+}
+
+/** A vrrp_script, vrrp_track_process or track_file. */
+export interface TrackerDefinition {
+  readonly kind: 'script' | 'process' | 'file';
+  readonly section: Section;
+  readonly name: string;
+  readonly weight: number;
+  readonly reverse: boolean;
+  /** Undefined when Tandem cannot look at it; the journal says why. */
+  readonly look: Look | undefined;
+}
+
+/** How Tandem looks at something, in the terms of [[failover.track]]; seconds. */
+export interface Look {
+  readonly keys: Readonly<Record<string, TomlValue | undefined>>;
+  readonly interval: number;
+  readonly rise: number;
+  readonly fall: number;
+  /** It must not be there: the look is turned round. */
+  readonly invert: boolean;
+}
+
+export type TrackKind = TrackerDefinition['kind'] | 'interface';
+
+/** A line of track_script and its like. */
+export interface TrackUse {
+  readonly item: Statement;
+  readonly kind: TrackKind;
+  readonly name: string;
+  /** Undefined takes the definition's; an interface has 0. */
+  readonly weight: number | undefined;
+  readonly reverse: boolean | undefined;
+}
+
+export interface SyncGroup {
+  readonly section: Section;
+  readonly name: string;
+  /** Lines of its `group`, one for each name. */
+  readonly members: readonly { readonly item: Statement; readonly name: string }[];
+  readonly tracks: readonly TrackUse[];
+  /** sync_group_tracking_weight: weights of its members count. */
+  readonly weighs: boolean;
+}
+
 export interface VrrpInstance {
   readonly section: Section;
   readonly name: string;
@@ -61,6 +117,7 @@ export interface VrrpInstance {
   readonly peers: readonly Peer[];
   readonly source: IpAddress | undefined;
   readonly announce: Announce;
+  readonly tracks: readonly TrackUse[];
 }
 
 export interface ServerAddress {

@@ -10,10 +10,12 @@ import type { Journal, Section } from './journal.ts';
 import { rowOf } from './keywords.ts';
 import type { Announce, Globals, LvsTimeouts, Peer, VirtualIp, VrrpInstance } from './model.ts';
 import type { Statement } from './parser.ts';
+import { readTrackUses } from './read-trackers.ts';
 
 export function readGlobals(sections: readonly Section[]): Globals {
   const found = <T>(read: (section: Section) => T | undefined): T | undefined =>
     sections.map(read).findLast((value) => value !== undefined);
+  found((globals) => globals.last('script_user'));
   const single = found((globals) => globals.flag('vrrp_min_garp')) === true;
   return {
     routerId: found((globals) => globals.text('router_id')),
@@ -61,22 +63,33 @@ export function readInstance(section: Section, globals: Globals): VrrpInstance {
     );
     return false;
   });
+  const startsAsMaster = section.text('state') === 'MASTER';
+  const priority = section.number('priority', 1, 255);
+  const state = section.last('state');
+  if (startsAsMaster && priority === undefined && state !== undefined) {
+    journal.remark(
+      state,
+      'changed',
+      'without a priority it means 255 to keepalived: the owner of the addresses',
+    );
+  }
   return {
     section,
     name: section.statement.args[0] ?? '',
     family,
     interface: section.text('interface'),
     vrid: section.number('virtual_router_id', 1, 255),
-    priority: section.number('priority', 1, 255) ?? 100,
+    priority: priority ?? (startsAsMaster ? 255 : 100),
     advertInterval: section.number('advert_int', 0.01, 255) ?? 1,
     version: section.number('version', 2, 3) ?? globals.version,
-    startsAsMaster: section.text('state') === 'MASTER',
+    startsAsMaster,
     noPreempt: section.last('nopreempt'),
     preemptDelay: section.number('preempt_delay', 0, 1_000) ?? 0,
     addresses: [...own, ...excluded],
     peers: section.items('unicast_peer').flatMap((item) => readPeer(item, family, journal)),
     source: readSource(section),
     announce: readAnnounce(section, globals.announce),
+    tracks: readTrackUses(section),
   };
 }
 

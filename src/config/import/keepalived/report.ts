@@ -46,7 +46,8 @@ function entriesOf(statement: Statement, context: string, within: string, journa
   }));
   const own = remarks.length > 0 ? remarks : [tableEntry(statement, within, journal, row)];
   const lost =
-    row.fate === 'missing' || remarks.some(({ fate, note }) => fate === 'missing' && /left out/.test(note));
+    row.fate === 'missing' ||
+    remarks.some(({ fate, note }) => ['missing', 'needless'].includes(fate) && /left out/.test(note));
   const inside = `${within === '' ? '' : `${within} > `}${titleOf(statement, row.opens)}`;
   return [...own, ...inner(statement, row.opens, inside, lost, journal)];
 }
