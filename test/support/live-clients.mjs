@@ -1,13 +1,12 @@
 // Clients of an echo service, until SIGTERM; then a report of one JSON line:
-//   node live-clients.mjs HOST PORT KEPT PROBE_MS
+//   node live-clients.mjs HOST PORT KEPT PROBE_MS [REPLY_MS]
 // KEPT connections that exchange 16 bytes five times a second, a new connection every 50 ms, a UDP datagram every
-// PROBE_MS.
+// PROBE_MS (0: none). No reply within REPLY_MS, 5000 unless given, is a lost connection.
 import { createSocket } from 'node:dgram';
 import { createConnection } from 'node:net';
 
 const host = process.argv[2];
-const [port, kept, probeMs] = process.argv.slice(3).map(Number);
-const REPLY_LIMIT = 5_000;
+const [port, kept, probeMs, replyMs = 5_000] = process.argv.slice(3).map(Number);
 const report = { kept: 0, lost: 0, exchanges: 0, fresh: 0, freshFailed: 0, sent: 0, received: 0, why: [] };
 let stopping = false;
 
@@ -31,7 +30,7 @@ function keep() {
   let limit;
   const ask = () => {
     if (dead || stopping) return;
-    limit = setTimeout(() => die(new Error('no reply')), REPLY_LIMIT);
+    limit = setTimeout(() => die(new Error('no reply')), replyMs);
     socket.write(Buffer.alloc(16, 0x61));
   };
   socket.on('data', (chunk) => {
@@ -60,7 +59,7 @@ function fresh() {
       fault('fresh', error);
     }
   };
-  const limit = setTimeout(() => end(new Error('no reply')), REPLY_LIMIT);
+  const limit = setTimeout(() => end(new Error('no reply')), replyMs);
   socket.on('error', end);
   socket.on('close', () => end(new Error('closed')));
   socket.on('connect', () => socket.write('n'));
@@ -79,7 +78,7 @@ udp.on('error', (error) => fault('udp', error));
 const begin = performance.now();
 // a timer that is late sends what it has missed
 const probe = () => {
-  const due = Math.floor((performance.now() - begin) / probeMs);
+  const due = probeMs === 0 ? 0 : Math.floor((performance.now() - begin) / probeMs);
   for (let n = 0; report.sent < due && n < 20; n++) {
     report.sent++;
     const probe = Buffer.alloc(16);
@@ -89,7 +88,7 @@ const probe = () => {
 };
 
 for (let n = 0; n < kept; n++) keep();
-const timers = [setInterval(fresh, 50), setInterval(probe, probeMs)];
+const timers = [setInterval(fresh, 50), setInterval(probe, probeMs || 1_000)];
 process.stdout.write('started\n');
 process.once('SIGTERM', () => {
   for (const timer of timers) clearInterval(timer);

@@ -1,0 +1,201 @@
+#!/usr/bin/env node
+// Tandem beside keepalived through the same faults, in one run on one machine: `scripts/bench failover` builds what
+// this needs.
+//
+//   bench.mjs --helpers DIR [--runs 7] [--faults stop,crash-both,...] [--adverts 1000,100,10] [--families 4,6]
+//             [--contenders tandem,keepalived] [--retries 2] [--json FILE] [--write FILE] [--keep-logs]
+//
+// Every run is a network and processes of its own (cell.mjs), both families at once. A run during which the machine
+// itself stumbled is repeated, at most --retries times. Exit status 1 when Tandem is behind in a row, or a run failed.
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { parseArgs } from 'node:util';
+import { sleep } from '../forwarding/shell.mjs';
+import { Cell } from './cell.mjs';
+import { CONTENDERS } from './contenders.mjs';
+import { FAULTS } from './faults.mjs';
+import { sweep } from './host.mjs';
+import { batches, estimate, grouped, isDisturbed, quiet } from './plan.mjs';
+import { document, judge, summary } from './report.mjs';
+
+const { values: options } = parseArgs({
+  options: {
+    helpers: { type: 'string' },
+    runs: { type: 'string', default: '7' },
+    faults: { type: 'string', default: Object.keys(FAULTS).join() },
+    adverts: { type: 'string', default: '1000,100,10' },
+    families: { type: 'string', default: '4,6' },
+    contenders: { type: 'string', default: Object.keys(CONTENDERS).join() },
+    retries: { type: 'string', default: '2' },
+    json: { type: 'string' },
+    write: { type: 'string' },
+    'keep-logs': { type: 'boolean', default: false },
+  },
+});
+
+function oneOf(name, known, convert = (word) => word) {
+  const words = options[name].split(',').map(convert);
+  for (const word of words) {
+    if (!known.includes(word)) throw new Error(`--${name}: no ${word}; there are ${known.join(', ')}`);
+  }
+  return words;
+}
+
+const wanted = {
+  runs: Number(options.runs),
+  faults: oneOf('faults', Object.keys(FAULTS)),
+  adverts: options.adverts.split(',').map(Number),
+  families: oneOf('families', [4, 6], Number),
+  contenders: oneOf('contenders', Object.keys(CONTENDERS)),
+};
+if (!Number.isInteger(wanted.runs) || wanted.runs < 1) throw new Error('--runs: a whole number, 1 or more');
+for (const advert of wanted.adverts) {
+  if (advert < 10 || advert > 40_950 || advert % 10 !== 0)
+    throw new Error('--adverts: 10 to 40950, in tens of ms');
+}
+
+const dir = mkdtempSync(join(tmpdir(), 'tandem-failover-bench-'));
+const alive = new Set();
+const say = (text) => console.error(text);
+
+/** Sets up, twice if need be: a machine that was busy for a moment is no result. */
+async function ready(work) {
+  for (let attempt = 1; ; attempt++) {
+    const cell = new Cell(work, {
+      dir,
+      helpers: options.helpers,
+      families: wanted.families,
+      runs: wanted.runs,
+    });
+    alive.add(cell);
+    try {
+      await cell.setUp();
+      return cell;
+    } catch (error) {
+      await drop(cell);
+      if (attempt === 2) throw error;
+      say(`    again: ${error.message.split('\n')[0]}`);
+    }
+  }
+}
+
+async function drop(cell) {
+  await cell.tearDown({ keep: options['keep-logs'] });
+  alive.delete(cell);
+}
+
+/** A failed run is told and counted; the others of its batch go on. */
+async function each(cells, failed, act) {
+  await Promise.all(
+    cells.map(async (cell) => {
+      if (failed.has(cell)) return;
+      try {
+        await act(cell);
+      } catch (error) {
+        failed.set(cell, error);
+      }
+    }),
+  );
+}
+
+/** The results of a batch by run; what went wrong goes to `failures`. */
+async function measure(batch, failures) {
+  const failed = new Map();
+  const measured = new Map();
+  const cells = await Promise.all(
+    batch.map((work) =>
+      ready(work).catch((error) => {
+        failures.push({ ...work, why: error.message });
+        return null;
+      }),
+    ),
+  ).then((made) => made.filter((cell) => cell !== null));
+  await sleep(quiet());
+  // in step, so that nobody starts or ends processes while another is measured
+  await each(cells, failed, (cell) => cell.strike());
+  await each(cells, failed, (cell) => cell.heal());
+  await each(cells, failed, async (cell) => {
+    measured.set(cell.work, await cell.result());
+  });
+  for (const [cell, error] of failed) failures.push({ ...cell.work, why: error.message });
+  await Promise.all(cells.map(drop));
+  return measured;
+}
+
+function tell(result) {
+  const { advert, rep, contender, row, family, gap, lost, holder, connections, noise } = result;
+  const kept =
+    connections === undefined ? '' : `, ${connections.kept} of ${connections.kept + connections.lost} kept`;
+  const dead = result.open ? ', dead at the end' : '';
+  say(
+    `    ${String(advert).padStart(4)} ms ${rep + 1} ${contender.padEnd(10)} ${row.padEnd(20)} IPv${family}  ` +
+      `gap ${gap.toFixed(1)}, lost ${lost}, held by ${holder}${kept}${dead}${isDisturbed(result) ? `, the machine: ${noise.toFixed(1)}` : ''}`,
+  );
+}
+
+const minutes = (ms) => `${(ms / 60_000).toFixed(1)} min`;
+
+/** Every batch, with how long it will still take. */
+async function go(plan, measured, failures) {
+  const begin = performance.now();
+  let left = plan.reduce((sum, batch) => sum + estimate(batch), 0);
+  say(`${plan.flat().length} runs in ${plan.length} batches, about ${minutes(left)}`);
+  for (const [i, batch] of plan.entries()) {
+    for (const [work, results] of await measure(batch, failures)) {
+      measured.set(work, results);
+      results.forEach(tell);
+    }
+    left -= estimate(batch);
+    say(`${i + 1}/${plan.length} after ${minutes(performance.now() - begin)}, about ${minutes(left)} to go`);
+  }
+}
+
+async function main() {
+  const begin = performance.now();
+  const measured = new Map();
+  const failures = [];
+  await go(batches(wanted), measured, failures);
+  const disturbed = () =>
+    [...measured].filter(([, results]) => results.some(isDisturbed)).map(([work]) => work);
+  for (let retry = 0; retry < Number(options.retries) && disturbed().length > 0; retry++) {
+    say('again, for the machine stumbled:');
+    await go(grouped(disturbed()), measured, failures);
+  }
+  for (const { contender, fault, advert, rep, why } of failures) {
+    say(`failed: ${contender} ${fault} at ${advert} ms, run ${rep + 1}: ${why}`);
+  }
+  const results = [...measured.values()].flat();
+  const rows = judge(results, wanted);
+  console.log(summary(rows, wanted));
+  const facts = {
+    ...wanted,
+    failures: failures.length,
+    disturbed: disturbed().length,
+    minutes: (performance.now() - begin) / 60_000,
+  };
+  if (options.json !== undefined) {
+    writeFileSync(options.json, `${JSON.stringify({ ...facts, rows, results, failed: failures })}\n`);
+  }
+  if (options.write !== undefined) writeFileSync(options.write, document(rows, facts));
+  if (failures.length > 0 || rows.some(({ behind }) => behind.length > 0)) process.exitCode = 1;
+}
+
+async function cleanUp() {
+  await Promise.all([...alive].map(drop));
+  // a run that was just being set up
+  await sleep(100);
+  await sweep();
+  if (!options['keep-logs']) rmSync(dir, { recursive: true, force: true });
+  else say(`logs: ${dir}`);
+}
+
+for (const signal of ['SIGINT', 'SIGTERM']) {
+  process.once(signal, () => void cleanUp().finally(() => process.exit(130)));
+}
+try {
+  await sweep();
+  await main();
+} finally {
+  await cleanUp();
+}
