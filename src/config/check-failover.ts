@@ -1,6 +1,6 @@
 import { type Duration, formatDuration, millis, seconds } from '../lib/duration.ts';
 import { type IpFamily, isUnspecified } from '../lib/ip.ts';
-import type { FailoverGroupSpec } from '../model/failover.ts';
+import type { FailoverGroupSpec, VirtualAddress } from '../model/failover.ts';
 import { checkCommand, duplicates } from './check-services.ts';
 import { type Finding, fault, warning } from './finding.ts';
 import type { KeyPath } from './positions.ts';
@@ -60,6 +60,18 @@ function unique(findings: readonly Finding[]): Finding[] {
   });
 }
 
+/** Every virtual address of a group, and where it is written in the group's table. */
+export function placesOf({
+  addresses,
+  excluded,
+}: FailoverGroupSpec): { prefix: VirtualAddress; at: KeyPath }[] {
+  return [
+    ...addresses.map((prefix, index) => ({ prefix, at: ['addresses', index] })),
+    ...excluded.map((prefix, index) => ({ prefix, at: ['excluded_addresses', index] })),
+  ];
+}
+
+/** The families that are advertised: an excluded address goes with whichever virtual router there is. */
 export const familiesOf = (spec: FailoverGroupSpec): IpFamily[] => [
   ...new Set(spec.addresses.map((prefix) => prefix.address.family)),
 ];
@@ -301,7 +313,7 @@ function settingOf(spec: FailoverGroupSpec, key: (typeof SYNC_SETTINGS)[number])
 
 function checkAddresses(groups: readonly Group[]): Finding[] {
   const all = groups.flatMap(({ spec, path }) =>
-    spec.addresses.map(({ address }, index) => ({ address, path: [...path, 'addresses', index] })),
+    placesOf(spec).map(({ prefix, at }) => ({ address: prefix.address, path: [...path, ...at] })),
   );
   return duplicates(all.map(({ address }) => address.text)).flatMap((index) => {
     const found = all[index];

@@ -6,9 +6,10 @@ import {
   isUnspecified,
   prefixContains,
 } from '../lib/ip.ts';
-import { type Group, groupsOf } from './check-failover.ts';
+import { type Group, groupsOf, placesOf } from './check-failover.ts';
 import type { Environment, HostInterface } from './environment.ts';
 import { type Finding, fault, warning } from './finding.ts';
+import type { KeyPath } from './positions.ts';
 import type { FileSchema } from './schema.ts';
 import { nearest } from './suggest.ts';
 import { quote } from './values.ts';
@@ -51,11 +52,21 @@ function checkInterfaces(file: FileSchema, environment: Environment): Finding[] 
   const groups = groupsOf(file.failover).filter(({ spec }) => spec.interface !== '');
   // the active node carries the virtual addresses themselves: they prove nothing about the subnet
   const virtual = virtualAddresses(file);
+  const ownOf = (name: string): readonly IpPrefix[] | undefined =>
+    interfaces
+      .find((nic) => nic.name === name)
+      ?.addresses.filter(({ address }) => !virtual.has(address.text));
   const findings = groups.flatMap((group) => {
-    const nic = interfaces.find(({ name }) => name === group.spec.interface);
-    if (nic === undefined) return [missingInterface(group, interfaces)];
-    const own = nic.addresses.filter(({ address }) => !virtual.has(address.text));
-    return [...checkUsable(group, own, file), ...checkUnicast(group, own, virtual)];
+    const own = ownOf(group.spec.interface);
+    if (own === undefined) return [missingInterface(group.spec.interface, group.at('interface'), interfaces)];
+    const places = placesOf(group.spec).flatMap(({ prefix, at }) => {
+      const path = [...group.path, ...at];
+      const device = prefix.device ?? group.spec.interface;
+      const carried = ownOf(device);
+      if (carried === undefined) return [missingInterface(device, [...path, 'interface'], interfaces)];
+      return checkUsable(prefix, { path, device, carried }, file);
+    });
+    return [...places, ...checkUnicast(group, own, virtual)];
   });
   const seen = new Set<string>();
   return findings.filter(({ path, message }) => {
@@ -64,32 +75,36 @@ function checkInterfaces(file: FileSchema, environment: Environment): Finding[] 
   });
 }
 
-function missingInterface({ spec, at }: Group, interfaces: readonly HostInterface[]): Finding {
+function missingInterface(wanted: string, at: KeyPath, interfaces: readonly HostInterface[]): Finding {
   const names = interfaces.map(({ name }) => name);
-  const guess = nearest(spec.interface, names);
+  const guess = nearest(wanted, names);
   const hint = guess === undefined ? '' : `; did you mean "${guess}"?`;
   return fault(
-    at('interface'),
-    `this host has no interface ${quote(spec.interface)}`,
+    at,
+    `this host has no interface ${quote(wanted)}`,
     `it has ${names.sort().join(', ') || 'none'}${hint}`,
   );
 }
 
+interface Place {
+  readonly path: KeyPath;
+  readonly device: string;
+  /** What the device carries, virtual addresses apart. */
+  readonly carried: readonly IpPrefix[];
+}
+
 /** A virtual address is of use when a service listens on it, or when hosts of its subnet can reach it. */
-function checkUsable({ spec, path }: Group, carried: readonly IpPrefix[], file: FileSchema): Finding[] {
-  return spec.addresses.flatMap((virtual, index) => {
-    if (isServed(virtual.address, file) || inSubnet(virtual, carried)) return [];
-    const { text } = virtual.address;
-    const at = [...path, 'addresses', index];
-    const hint = `listen on "${formatHostPort(text, 80)}" in a service, or write an address of the interface's subnet`;
-    if (carried.length === 0) {
-      // an unplugged interface looks the same as one without addresses: nothing is proved
-      return [warning(at, `no service listens on ${text}, and ${spec.interface} has no address now`, hint)];
-    }
-    const carries = carried.map((prefix) => prefix.text).join(', ');
-    const message = `no service listens on ${text}, and ${spec.interface} (${carries}) is not in its subnet`;
-    return [fault(at, message, hint)];
-  });
+function checkUsable(virtual: IpPrefix, { path, device, carried }: Place, file: FileSchema): Finding[] {
+  if (isServed(virtual.address, file) || inSubnet(virtual, carried)) return [];
+  const { text } = virtual.address;
+  const hint = `listen on "${formatHostPort(text, 80)}" in a service, or write an address of the interface's subnet`;
+  if (carried.length === 0) {
+    // an unplugged interface looks the same as one without addresses: nothing is proved
+    return [warning(path, `no service listens on ${text}, and ${device} has no address now`, hint)];
+  }
+  const carries = carried.map((prefix) => prefix.text).join(', ');
+  const message = `no service listens on ${text}, and ${device} (${carries}) is not in its subnet`;
+  return [fault(path, message, hint)];
 }
 
 const isServed = (address: IpAddress, file: FileSchema): boolean =>

@@ -87,6 +87,7 @@ const RESTART_SETTINGS: Settings<Config> = {
 
 const AGENT_SETTINGS: Settings<FailoverSpec> = {
   'failover.realtime_priority': (failover) => failover.realtimePriority,
+  'failover.startup_delay': (failover) => failover.startupDelay,
   'failover.peer': (failover) => failover.peer,
 };
 
@@ -131,6 +132,7 @@ const GROUP_SETTINGS: Settings<FailoverGroupSpec> = {
   version: (group) => group.version,
   priority: (group) => group.priority,
   addresses: (group) => group.addresses,
+  excluded_addresses: (group) => group.excluded,
   advertise_interval: (group) => group.advertiseInterval,
   preempt: (group) => group.preempt,
   preempt_delay: (group) => group.preemptDelay,

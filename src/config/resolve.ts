@@ -2,11 +2,13 @@ import { type Duration, millis, seconds } from '../lib/duration.ts';
 import { formatEndpoint, ipFromBytes } from '../lib/ip.ts';
 import type { Config } from '../model/config.ts';
 import type {
+  AnnounceSpec,
   CommandLine,
   FailoverGroupSpec,
   FailoverSpec,
   NotifySpec,
   PeerSpec,
+  VirtualAddress,
 } from '../model/failover.ts';
 import type { HealthSpec, PassiveSpec, ProbeSpec } from '../model/health.ts';
 import type {
@@ -20,6 +22,8 @@ import type {
 import type { TrackCheck, TrackSpec } from '../model/track.ts';
 import type { ServiceSection } from './schema.ts';
 import {
+  ANNOUNCE_DEFAULTS,
+  type AnnounceSection,
   type FailoverSection,
   type FileSchema,
   type GroupSection,
@@ -180,6 +184,7 @@ function resolveFailover(failover: FailoverSection): FailoverSpec {
     groups: failover.group.map((group) => resolveGroup(group, failover)),
     tracks: failover.track.map(resolveTrack),
     realtimePriority: failover.realtime_priority,
+    startupDelay: failover.startup_delay,
     peer: failover.peer === undefined ? null : resolvePeer(failover.peer),
   };
 }
@@ -218,6 +223,25 @@ function commandOf(command: readonly string[] | undefined): CommandLine | null {
   return program === undefined ? null : [program, ...args];
 }
 
+const placed = ({ address, interface: device }: GroupSection['addresses'][number]): VirtualAddress => ({
+  ...address,
+  device: device ?? null,
+});
+
+function resolveAnnounce(announce: AnnounceSection): AnnounceSpec {
+  const { repeat, interval, delay, refresh, pace } = announce;
+  return {
+    repeat,
+    interval,
+    delay,
+    refresh,
+    refreshRepeat: announce.refresh_repeat,
+    pace,
+    conflictRepeat: announce.conflict_repeat ?? repeat,
+    conflictDelay: announce.conflict_delay ?? delay,
+  };
+}
+
 /** A group says it itself, or [failover] says it for all, or the default holds. */
 export function resolveGroup(group: GroupSection, all: FailoverSection): FailoverGroupSpec {
   return {
@@ -227,7 +251,8 @@ export function resolveGroup(group: GroupSection, all: FailoverSection): Failove
     vrid: group.vrid,
     version: group.version ?? all.version ?? 3,
     priority: group.priority ?? all.priority ?? 100,
-    addresses: group.addresses,
+    addresses: group.addresses.map(placed),
+    excluded: group.excluded_addresses.map(placed),
     advertiseInterval: group.advertise_interval ?? all.advertise_interval ?? seconds(1),
     preempt: group.preempt ?? all.preempt ?? true,
     preemptDelay: group.preempt_delay ?? all.preempt_delay ?? seconds(0),
@@ -237,7 +262,7 @@ export function resolveGroup(group: GroupSection, all: FailoverSection): Failove
         ? null
         : { source: group.unicast.source ?? null, peers: group.unicast.peers },
     authPass: group.auth_pass ?? null,
-    announce: group.announce ?? all.announce ?? { repeat: 5, interval: millis(200), refresh: seconds(60) },
+    announce: resolveAnnounce(group.announce ?? all.announce ?? ANNOUNCE_DEFAULTS),
     lease: group.lease ?? all.lease ?? seconds(2),
     sync: group.sync ?? null,
     track: group.track ?? all.track.map(({ name }) => name),

@@ -32,6 +32,8 @@ const connections = () => integer(1, 10 * MILLION);
 const hour = seconds(3_600);
 const day = seconds(86_400);
 
+const isTable = (raw: unknown): boolean => typeof raw === 'object' && raw !== null && !Array.isArray(raw);
+
 const path = (expected: string) =>
   textLeaf(expected, (raw) =>
     raw.startsWith('/') && !raw.includes('\0')
@@ -207,7 +209,12 @@ const service = z.strictObject({
 const announce = z.strictObject({
   repeat: integer(1, 100).default(5),
   interval: duration(millis(1), seconds(60)).default(millis(200)),
+  delay: duration(millis(0), hour).default(seconds(5)),
   refresh: duration(millis(0), hour).default(seconds(60)),
+  refresh_repeat: integer(1, 100).default(1),
+  pace: duration(millis(0), seconds(1)).default(millis(0)),
+  conflict_repeat: integer(1, 100).optional(),
+  conflict_delay: duration(millis(0), hour).optional(),
 });
 
 const unicast = z.strictObject({
@@ -224,6 +231,14 @@ const interfaceName = textLeaf('a network interface such as "eth0"', (raw) =>
         'write a name of 1 to 15 characters, such as "eth0"',
       ),
 );
+
+const placedAddress = z.strictObject({
+  address: virtualAddress(),
+  interface: interfaceName.optional(),
+});
+
+/** `"10.0.0.100/24"` is short for `{ address = "10.0.0.100/24" }`. */
+const held = z.preprocess((raw) => (isTable(raw) ? raw : { address: raw }), placedAddress);
 
 const version = integer(2, 3).transform((n): 2 | 3 => (n === 2 ? 2 : 3));
 
@@ -257,7 +272,8 @@ const groupSettings = {
 const group = z.strictObject({
   name: name('a name for this group').optional(),
   vrid: integer(1, 255),
-  addresses: z.array(virtualAddress()).default([]),
+  addresses: z.array(held).default([]),
+  excluded_addresses: z.array(held).default([]),
   ...groupSettings,
   unicast: unicast.optional(),
   auth_pass: text('a password of 1 to 8 bytes').optional(),
@@ -318,6 +334,7 @@ const failover = z.strictObject({
   ...groupSettings,
   peer: peer.optional(),
   realtime_priority: integer(0, 99).default(50),
+  startup_delay: duration(millis(0), hour).default(seconds(0)),
   group: z.array(group).default([]),
   track: z.array(track).default([]),
 });
@@ -341,10 +358,14 @@ export const fileSchema = z.strictObject({
   metrics: metrics.optional(),
 });
 
+/** Where neither the group nor [failover] says anything. */
+export const ANNOUNCE_DEFAULTS = announce.parse({});
+
 export type FileSchema = z.infer<typeof fileSchema>;
 export type ServiceSection = FileSchema['service'][number];
 export type HealthSection = NonNullable<ServiceSection['health']>;
 export type FailoverSection = NonNullable<FileSchema['failover']>;
+export type AnnounceSection = NonNullable<FailoverSection['announce']>;
 export type NotifySection = NonNullable<FailoverSection['notify']>;
 export type GroupSection = FailoverSection['group'][number];
 export type TrackSection = FailoverSection['track'][number];

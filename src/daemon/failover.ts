@@ -6,11 +6,11 @@ import { Handovers } from '../failover/handover/handovers.ts';
 import { Notifier } from '../failover/notifier.ts';
 import { loadSecret } from '../failover/peer/secret.ts';
 import { HEARTBEAT_MS } from '../failover/protocol.ts';
-import type { Clock } from '../lib/clock.ts';
-import { millis } from '../lib/duration.ts';
+import type { Clock, Timer } from '../lib/clock.ts';
+import { after, formatDuration, type Instant, millis, toSeconds } from '../lib/duration.ts';
 import { EXIT, TandemError } from '../lib/errors.ts';
 import type { Emit } from '../model/event.ts';
-import type { FailoverSpec } from '../model/failover.ts';
+import type { FailoverSpec, Standing } from '../model/failover.ts';
 import type { Native } from '../native/index.ts';
 
 /** Heartbeats of the agent that may be late before its state counts as old. */
@@ -49,12 +49,17 @@ export class Failover {
   readonly #notifier: Notifier;
   #running: Running | null = null;
   #fitness: Fitness;
+  /** With the daemon, not with the [failover] section: a reload may bring that one later. */
+  readonly #startedAt: Instant;
+  /** Runs while startup_delay keeps this node out of elections. */
+  #startup: Timer | null = null;
 
   /** @param fitness until the first `setFitness` */
   constructor(options: FailoverOptions, fitness: Fitness) {
     const { native, clock, emit } = options;
     this.#options = options;
     this.#fitness = fitness;
+    this.#startedAt = clock.now();
     this.#trackers = new Trackers({ links: native, clock, emit, onChange: () => this.#tellStandings() });
     this.#notifier = new Notifier({ emit, clock });
   }
@@ -75,8 +80,27 @@ export class Failover {
     // what a crash left behind goes before an address is claimed
     await handovers?.start();
     this.#trackers.configure(spec.tracks);
+    this.#waitAtStart(spec);
     this.#tellStandings();
     agent.start();
+  }
+
+  /** A link that is deaf at first (a bond, a switch port that learns) must not make this node Active. */
+  #waitAtStart({ startupDelay }: FailoverSpec): void {
+    const { clock, emit } = this.#options;
+    const end = after(this.#startedAt, startupDelay);
+    if (end <= clock.now()) return;
+    this.#startup = clock.timerAt(end, () => {
+      this.#startup = null;
+      this.#tellStandings();
+    });
+    const length = formatDuration(startupDelay);
+    emit({
+      level: 'info',
+      name: 'failover.startup-delay',
+      message: `no election is entered until ${length} after the start (startup_delay)`,
+      fields: { seconds: toSeconds(startupDelay) },
+    });
   }
 
   #handoversOf(spec: FailoverSpec, agent: AgentHandle): Handovers | null {
@@ -99,6 +123,8 @@ export class Failover {
   /** The role first, then what a handover keeps for connections of the past. */
   async stop(): Promise<void> {
     this.#trackers.stop();
+    this.#startup?.cancel();
+    this.#startup = null;
     const running = this.#running;
     await running?.agent.stop();
     await running?.handovers?.stop();
@@ -118,7 +144,8 @@ export class Failover {
   #tellStandings(): void {
     if (this.#running === null) return;
     const { spec, agent } = this.#running;
-    agent.setStandings(this.#trackers.standings(spec, standingOf(this.#fitness)));
+    const base = this.#startup === null ? standingOf(this.#fitness) : waiting(spec);
+    agent.setStandings(this.#trackers.standings(spec, base));
   }
 
   /** @throws TandemError 'no-failover' */
@@ -176,3 +203,9 @@ export class Failover {
     });
   }
 }
+
+const waiting = ({ startupDelay }: FailoverSpec): Standing => ({
+  fault: `startup_delay keeps it out of elections until ${formatDuration(startupDelay)} after the start`,
+  weight: 0,
+  reason: null,
+});

@@ -390,7 +390,9 @@ function processLimits(config: Config, native: Native): ProcessLimits {
 function servesOnlyVirtualAddresses({ services, failover }: Config): boolean {
   if (failover === null) return false;
   const virtual = new Set(
-    failover.groups.flatMap((group) => group.addresses.map(({ address }) => address.text)),
+    failover.groups.flatMap(({ addresses, excluded }) =>
+      [...addresses, ...excluded].map(({ address }) => address.text),
+    ),
   );
   return services.every((service) =>
     service.listen.every(({ address }) => !isUnspecified(address) && virtual.has(address.text)),

@@ -5,6 +5,7 @@ import type { IpAddress, IpPrefix } from '../lib/ip.ts';
 import type { Emit, EventFields } from '../model/event.ts';
 import type { Native } from '../native/index.ts';
 import { Complaint } from './complaint.ts';
+import type { HeldAddress } from './router-spec.ts';
 
 /** Refreshes in one lifetime: four may be late or lost. */
 const REFRESHES = 5;
@@ -13,8 +14,10 @@ export interface LeaseOptions {
   readonly native: Native;
   readonly clock: Clock;
   readonly emit: Emit;
-  /** The interface's name and what else the events should carry. */
-  readonly fields: EventFields & { readonly interface: string };
+  /** What the events should carry beside the interface. */
+  readonly fields: EventFields;
+  /** Null when there is no such interface. */
+  readonly ifindexOf: (device: string) => number | null;
   /** The host holds this address for good: it is not ours to lease or to remove. */
   readonly isPermanent: (ifindex: number, address: IpAddress) => boolean;
   /** Through which refreshes go, so that a stalled process does not put back what its successor now holds. */
@@ -31,14 +34,14 @@ export class AddressLease {
   readonly #options: LeaseOptions;
   readonly #complaint: Complaint;
   readonly #held = new Set<string>();
-  #addresses: readonly IpPrefix[];
+  #addresses: readonly HeldAddress[];
   #lifetime: Duration;
-  /** Not null between acquire and release. */
-  #ifindex: number | null = null;
+  /** Where the addresses were put, by interface; not null between acquire and release. */
+  #places: Map<string, number> | null = null;
   #timer: Timer | null = null;
   #refreshedAt: Instant | null = null;
 
-  constructor(options: LeaseOptions, addresses: readonly IpPrefix[], lifetime: Duration) {
+  constructor(options: LeaseOptions, addresses: readonly HeldAddress[], lifetime: Duration) {
     this.#options = options;
     this.#complaint = new Complaint(options.clock, options.emit);
     this.#addresses = addresses;
@@ -47,21 +50,22 @@ export class AddressLease {
 
   /** Claimed, and the kernel is known to hold every address. */
   get complete(): boolean {
-    return this.#ifindex !== null && this.#addresses.every((address) => this.#held.has(address.text));
+    return this.#places !== null && this.#addresses.every((address) => this.#held.has(address.text));
   }
 
   /** When the kernel last took every address; null when they are not claimed. */
   get refreshedAt(): Instant | null {
-    return this.#ifindex === null ? null : this.#refreshedAt;
+    return this.#places === null ? null : this.#refreshedAt;
   }
 
-  /** @throws NativeError when an address cannot be added; none of them is held then. */
-  acquire(ifindex: number): void {
-    if (this.#ifindex === ifindex) return;
+  /** @throws Error or NativeError when an address cannot be added; none of them is held then. */
+  acquire(): void {
+    const places = this.#resolve(this.#addresses);
+    if (this.#places !== null && sameEntries(this.#places, places)) return;
     this.release();
-    this.#ifindex = ifindex;
+    this.#places = places;
     try {
-      for (const prefix of this.#addresses) this.#put(ifindex, prefix, 'failover.address-added');
+      for (const held of this.#addresses) this.#put(this.#placeOf(held), held, 'failover.address-added');
     } catch (error) {
       this.release();
       throw error;
@@ -72,9 +76,9 @@ export class AddressLease {
 
   /** Removes the addresses; a failure is an event, for the kernel's clock removes them anyway. */
   release(): void {
-    const ifindex = this.#ifindex;
+    const places = this.#places;
     this.abandon();
-    if (ifindex !== null) for (const prefix of this.#addresses) this.#remove(ifindex, prefix);
+    if (places !== null) for (const held of this.#addresses) this.#remove(places.get(held.device), held);
     this.#held.clear();
   }
 
@@ -82,57 +86,64 @@ export class AddressLease {
   abandon(): void {
     this.#timer?.cancel();
     this.#timer = null;
-    this.#ifindex = null;
+    this.#places = null;
   }
 
   /**
    * A changed configuration: new addresses are added and dropped ones removed while claimed.
    * @returns whether addresses were added, which the link should hear of.
    */
-  update(addresses: readonly IpPrefix[], lifetime: Duration): boolean {
-    const ifindex = this.#ifindex;
-    const kept = new Set(addresses.map(({ text }) => text));
-    const dropped = this.#addresses.filter(({ text }) => !kept.has(text));
+  update(addresses: readonly HeldAddress[], lifetime: Duration): boolean {
+    const before = this.#addresses;
+    const key = ({ text, device }: HeldAddress): string => `${text} ${device}`;
+    const kept = new Set(addresses.map(key));
+    const known = new Set(before.map(key));
     this.#addresses = addresses;
     this.#lifetime = lifetime;
-    if (ifindex === null) return false;
-    for (const prefix of dropped) this.#remove(ifindex, prefix);
+    const places = this.#places;
+    if (places === null) return false;
+    for (const held of before) if (!kept.has(key(held))) this.#remove(places.get(held.device), held);
+    for (const device of addresses.map((held) => held.device)) {
+      const index = this.#options.ifindexOf(device);
+      if (!places.has(device) && index !== null) places.set(device, index);
+    }
     this.#armRefresh();
-    const added = addresses.filter(({ text }) => !this.#held.has(text));
-    for (const prefix of added) this.#restore(ifindex, prefix, 'failover.address-added');
+    const added = addresses.filter((held) => !known.has(key(held)) || !this.#held.has(held.text));
+    for (const held of added) this.#restore(held, 'failover.address-added');
     return added.length > 0;
   }
 
   /** Removes what a predecessor left behind; returns the texts of the addresses that were there. */
-  removeStale(ifindex: number): string[] {
-    return this.#addresses.filter((prefix) => this.#takeOff(ifindex, prefix)).map(({ text }) => text);
+  removeStale(): string[] {
+    const { ifindexOf } = this.#options;
+    return this.#addresses
+      .filter((held) => this.#takeOff(ifindexOf(held.device), held))
+      .map(({ text }) => text);
   }
 
   /** Netlink says that an address is gone: back at once when it is claimed. */
   addressRemoved(ifindex: number, address: IpAddress): void {
-    if (this.#ifindex !== ifindex) return;
-    const prefix = this.#addresses.find((ours) => ours.address.text === address.text);
+    const held = this.#addresses.find(
+      (ours) => ours.address.text === address.text && this.#places?.get(ours.device) === ifindex,
+    );
     // the notification may be older than our own last acquire
-    if (prefix === undefined || this.#isPresent(ifindex, prefix)) return;
-    this.#held.delete(prefix.text);
+    if (held === undefined || this.#isPresent(held)) return;
+    this.#held.delete(held.text);
     this.#options.whenCurrent(() => {
-      if (this.#ifindex === ifindex) this.#restore(ifindex, prefix, 'failover.address-restored');
+      if (this.#places?.get(held.device) === ifindex) this.#restore(held, 'failover.address-restored');
     });
   }
 
   /** Claimed, but the kernel no longer holds every address: asked of the kernel, not remembered. */
   isLost(): boolean {
-    const ifindex = this.#ifindex;
-    return ifindex !== null && this.#addresses.some((prefix) => !this.#isPresent(ifindex, prefix));
+    return this.#places !== null && this.#addresses.some((held) => !this.#isPresent(held));
   }
 
   /** Puts every address again: after a stall the kernel may have dropped them. */
   verify(): void {
-    const ifindex = this.#ifindex;
-    if (ifindex === null) return;
-    for (const prefix of this.#addresses) {
-      const lost = !this.#isPresent(ifindex, prefix);
-      this.#restore(ifindex, prefix, lost ? 'failover.address-restored' : null);
+    if (this.#places === null) return;
+    for (const held of this.#addresses) {
+      this.#restore(held, this.#isPresent(held) ? null : 'failover.address-restored');
     }
   }
 
@@ -144,88 +155,106 @@ export class AddressLease {
   }
 
   #refresh(): void {
-    const ifindex = this.#ifindex;
-    if (ifindex === null) return;
-    for (const prefix of this.#addresses) {
-      this.#restore(ifindex, prefix, this.#held.has(prefix.text) ? null : 'failover.address-restored');
+    if (this.#places === null) return;
+    for (const held of this.#addresses) {
+      this.#restore(held, this.#held.has(held.text) ? null : 'failover.address-restored');
     }
     if (this.complete) this.#refreshedAt = this.#options.clock.now();
     this.#armRefresh();
   }
 
-  #restore(ifindex: number, prefix: IpPrefix, event: LeaseEvent | null): void {
+  #restore(held: HeldAddress, event: LeaseEvent | null): void {
     try {
-      this.#put(ifindex, prefix, event);
-      this.#complaint.clear(prefix.text);
+      this.#put(this.#placeOf(held), held, event);
+      this.#complaint.clear(held.text);
       if (event === 'failover.address-restored') this.#options.onRestored();
     } catch (error) {
-      this.#held.delete(prefix.text);
-      this.#complain(`${prefix.text} cannot be kept on ${this.#options.fields.interface}`, prefix, error);
+      this.#held.delete(held.text);
+      this.#complain(`${held.text} cannot be kept on ${held.device}`, held, error);
     }
   }
 
-  #put(ifindex: number, prefix: IpPrefix, event: LeaseEvent | null): void {
-    const { native, isPermanent, emit, fields } = this.#options;
-    if (!isPermanent(ifindex, prefix.address)) {
+  #resolve(addresses: readonly HeldAddress[]): Map<string, number> {
+    return new Map(
+      addresses.map(({ device }) => {
+        const index = this.#options.ifindexOf(device);
+        if (index === null) throw new Error(`no interface ${device}`);
+        return [device, index];
+      }),
+    );
+  }
+
+  #placeOf({ device }: HeldAddress): number {
+    const index = this.#places?.get(device);
+    if (index === undefined) throw new Error(`no interface ${device}`);
+    return index;
+  }
+
+  #put(ifindex: number, held: HeldAddress, event: LeaseEvent | null): void {
+    const { native, isPermanent, emit } = this.#options;
+    if (!isPermanent(ifindex, held.address)) {
       const lifetime = Math.ceil(toSeconds(this.#lifetime));
       // An IPv6 host would take its newest address as the source of connections of its own, to backends for
       // one, and they would break when the address moves: deprecated ones are only used by who binds them.
-      const preferred = prefix.address.family === 6 ? 0 : lifetime;
-      native.putAddress({ ...request(ifindex, prefix), lifetime, preferred });
+      const preferred = held.address.family === 6 ? 0 : lifetime;
+      native.putAddress({ ...request(ifindex, held), lifetime, preferred });
     }
-    this.#held.add(prefix.text);
+    this.#held.add(held.text);
     if (event === null) return;
     const restored = event === 'failover.address-restored';
     const message = restored
-      ? `${prefix.text} was missing on ${fields.interface} and is back`
-      : `${prefix.text} is on ${fields.interface}`;
-    emit({
-      level: restored ? 'warn' : 'info',
-      name: event,
-      message,
-      fields: { ...fields, address: prefix.text },
-    });
+      ? `${held.text} was missing on ${held.device} and is back`
+      : `${held.text} is on ${held.device}`;
+    emit({ level: restored ? 'warn' : 'info', name: event, message, fields: this.#fields(held) });
   }
 
-  #remove(ifindex: number, prefix: IpPrefix): void {
-    const { emit, fields } = this.#options;
-    this.#held.delete(prefix.text);
+  #remove(ifindex: number | undefined, held: HeldAddress): void {
+    this.#held.delete(held.text);
     try {
-      if (!this.#takeOff(ifindex, prefix)) return;
-      const message = `${prefix.text} was removed from ${fields.interface}`;
-      emit({
+      if (!this.#takeOff(ifindex ?? null, held)) return;
+      const message = `${held.text} was removed from ${held.device}`;
+      this.#options.emit({
         level: 'info',
         name: 'failover.address-removed',
         message,
-        fields: { ...fields, address: prefix.text },
+        fields: this.#fields(held),
       });
     } catch (error) {
-      this.#complain(`${prefix.text} cannot be removed from ${fields.interface}`, prefix, error);
+      this.#complain(`${held.text} cannot be removed from ${held.device}`, held, error);
     }
   }
 
-  #takeOff(ifindex: number, prefix: IpPrefix): boolean {
+  #takeOff(ifindex: number | null, held: HeldAddress): boolean {
     const { native, isPermanent } = this.#options;
-    return takeOff(native, ifindex, prefix, isPermanent);
+    return ifindex !== null && takeOff(native, ifindex, held, isPermanent);
   }
 
-  #isPresent(ifindex: number, prefix: IpPrefix): boolean {
+  #isPresent({ address, device }: HeldAddress): boolean {
+    const index = this.#places?.get(device);
     return this.#options.native
       .listAddresses()
-      .some((info) => info.ifindex === ifindex && Buffer.compare(info.address, prefix.address.bytes) === 0);
+      .some((info) => info.ifindex === index && Buffer.compare(info.address, address.bytes) === 0);
   }
 
-  #complain(what: string, prefix: IpPrefix, error: unknown): void {
-    this.#complaint.raise(prefix.text, {
+  #fields({ device, text }: HeldAddress): EventFields {
+    return { ...this.#options.fields, interface: device, address: text };
+  }
+
+  #complain(what: string, held: HeldAddress, error: unknown): void {
+    this.#complaint.raise(held.text, {
       level: 'error',
       name: 'failover.error',
       message: `${what}: ${messageOf(error)}`,
-      fields: { ...this.#options.fields, address: prefix.text, errno: errnoOf(error) ?? null },
+      fields: { ...this.#fields(held), errno: errnoOf(error) ?? null },
     });
   }
 }
 
 type LeaseEvent = 'failover.address-added' | 'failover.address-restored';
+
+function sameEntries(a: ReadonlyMap<string, number>, b: ReadonlyMap<string, number>): boolean {
+  return a.size === b.size && [...a].every(([device, index]) => b.get(device) === index);
+}
 
 function request(ifindex: number, { address, length }: IpPrefix) {
   return { ifindex, address: address.bytes, prefixLength: length };

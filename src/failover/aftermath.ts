@@ -7,7 +7,13 @@ import { takeOff } from './address-lease.ts';
 import { type InterfaceView, isPermanent, readiness } from './interface-view.ts';
 import type { RouterKey } from './protocol.ts';
 import { sendAdvertisement } from './router-port.ts';
-import { describeRouter, routerFields, type VirtualRouterSpec, virtualRouterSpecs } from './router-spec.ts';
+import {
+  describeRouter,
+  type HeldAddress,
+  routerFields,
+  type VirtualRouterSpec,
+  virtualRouterSpecs,
+} from './router-spec.ts';
 import { VrrpSender } from './vrrp-socket.ts';
 
 const FLUSH_LIMIT_MS = 200;
@@ -34,10 +40,10 @@ export async function cleanUpAfterAgent(options: AftermathOptions): Promise<void
     complain(options, 'the interfaces cannot be listed', error);
     return;
   }
-  const virtual = new Set(specs.flatMap(({ addresses }) => addresses.map(({ address }) => address.text)));
+  const virtual = new Set(specs.flatMap(({ held }) => held.map(({ address }) => address.text)));
   const isVirtual = (address: IpAddress): boolean => virtual.has(address.text);
   // every address first: they are what hurts
-  const removed = specs.map((spec) => removeAddresses(options, spec, views.get(spec.group.interface)));
+  const removed = specs.map((spec) => removeAddresses(options, spec, views));
   await Promise.all(
     specs.map(async (spec, index) => {
       const texts = removed[index] ?? [];
@@ -60,15 +66,17 @@ function viewsOf(links: readonly LinkInfo[], addresses: readonly AddressInfo[]):
 function removeAddresses(
   options: AftermathOptions,
   spec: VirtualRouterSpec,
-  view: InterfaceView | undefined,
+  views: ReadonlyMap<string, InterfaceView>,
 ): string[] {
-  if (view === undefined) return [];
-  const permanent = (_: number, address: IpAddress): boolean =>
-    view.addresses.some((info) => isPermanent(info) && Buffer.compare(info.address, address.bytes) === 0);
+  const remove = (held: HeldAddress): boolean => {
+    const view = views.get(held.device);
+    if (view === undefined) return false;
+    const permanent = (_: number, address: IpAddress): boolean =>
+      view.addresses.some((info) => isPermanent(info) && Buffer.compare(info.address, address.bytes) === 0);
+    return takeOff(options.native, view.index, held, permanent);
+  };
   try {
-    return spec.addresses
-      .filter((prefix) => takeOff(options.native, view.index, prefix, permanent))
-      .map(({ text }) => text);
+    return spec.held.filter(remove).map(({ text }) => text);
   } catch (error) {
     complain(options, `${describeRouter(spec)}: the addresses cannot be removed`, error);
     return [];

@@ -1,5 +1,5 @@
 import type { Clock, Timer } from '../lib/clock.ts';
-import { after, type Duration, type Instant } from '../lib/duration.ts';
+import { after, type Instant, instant, micros } from '../lib/duration.ts';
 import { errnoOf, messageOf } from '../lib/errors.ts';
 import type { IpPrefix } from '../lib/ip.ts';
 import type { Emit, EventFields } from '../model/event.ts';
@@ -20,6 +20,15 @@ export interface AnnouncerOptions {
   readonly onForeignClaim: () => void;
 }
 
+/** Why the addresses are announced: they are now here, or another router was found Active beside this one. */
+export type AnnounceCause = 'active' | 'conflict';
+
+/** What is still to be sent: rounds of this batch, then perhaps a second batch. */
+interface Plan {
+  readonly left: number;
+  readonly second: { readonly at: Instant; readonly rounds: number } | null;
+}
+
 /** Tells the link where the addresses now are: gratuitous ARP and unsolicited neighbour advertisements. */
 export class Announcer {
   readonly #options: AnnouncerOptions;
@@ -30,6 +39,7 @@ export class Announcer {
   #ifindex: number | null = null;
   #mac: Uint8Array = new Uint8Array(0);
   #timer: Timer | null = null;
+  #pacer: Timer | null = null;
 
   constructor(options: AnnouncerOptions, addresses: readonly IpPrefix[], spec: AnnounceSpec) {
     this.#options = options;
@@ -74,47 +84,76 @@ export class Announcer {
     this.#spec = spec;
   }
 
-  /** Now, `repeat` times in all, and then every `refresh` until `stop`. */
-  announce(): void {
+  /** Now, `repeat` times in all, once more after `delay`, and then every `refresh` until `stop`. */
+  announce(cause: AnnounceCause): void {
     this.stop();
-    this.#round(Math.max(1, this.#spec.repeat), this.#options.clock.now());
+    const { repeat, delay, conflictRepeat, conflictDelay } = this.#spec;
+    const [rounds, again] = cause === 'active' ? [repeat, delay] : [conflictRepeat, conflictDelay];
+    const now = this.#options.clock.now();
+    const left = Math.max(1, rounds);
+    this.#round({ left, second: again > 0 ? { at: after(now, again), rounds: left } : null }, now);
   }
 
   stop(): void {
     this.#timer?.cancel();
     this.#timer = null;
+    this.#pacer?.cancel();
+    this.#pacer = null;
   }
 
-  #round(left: number, at: Instant): void {
-    this.#sendAll();
-    const pause: Duration = left > 1 ? this.#spec.interval : this.#spec.refresh;
-    if (pause <= 0) {
-      this.#timer = null;
-      return;
+  #round(plan: Plan, at: Instant): void {
+    this.#pacer?.cancel();
+    this.#sendFrom(0, at);
+    const next = this.#next(plan, at);
+    this.#timer =
+      next === null ? null : this.#options.clock.timerAt(next.at, () => this.#round(next.plan, next.at));
+  }
+
+  #next({ left, second }: Plan, at: Instant): { readonly plan: Plan; readonly at: Instant } | null {
+    const { interval, pace, refresh, refreshRepeat } = this.#spec;
+    // a round of many addresses may take longer than the interval
+    const soonest = after(at, micros(Math.max(interval, pace * this.#addresses.length)));
+    if (left > 1) return { plan: { left: left - 1, second }, at: soonest };
+    if (second !== null) {
+      return { plan: { left: second.rounds, second: null }, at: instant(Math.max(second.at, soonest)) };
     }
-    const next = after(at, pause);
-    this.#timer = this.#options.clock.timerAt(next, () => this.#round(Math.max(1, left - 1), next));
+    if (refresh <= 0) return null;
+    return {
+      plan: { left: refreshRepeat, second: null },
+      at: instant(Math.max(after(at, refresh), soonest)),
+    };
   }
 
-  #sendAll(): void {
-    if (this.#socket === null) return;
-    for (const { address } of this.#addresses) {
-      if (!this.#options.isOwner()) return;
-      const frame =
-        address.family === 4
-          ? gratuitousArp(this.#mac, address)
-          : unsolicitedNeighbourAdvertisement(this.#mac, address);
-      try {
-        this.#socket.send(frame);
-        this.#complaint.clear(address.text);
-      } catch (error) {
-        this.#complaint.raise(address.text, {
-          level: 'warn',
-          name: 'failover.error',
-          message: `${address.text} cannot be announced: ${messageOf(error)}`,
-          fields: { ...this.#options.fields, address: address.text, errno: errnoOf(error) ?? null },
-        });
+  /** Every address from this one on, `pace` apart. */
+  #sendFrom(index: number, at: Instant): void {
+    const { pace } = this.#spec;
+    for (let i = index; i < this.#addresses.length; i++) {
+      if (pace > 0 && i > index) {
+        const next = after(at, pace);
+        this.#pacer = this.#options.clock.timerAt(next, () => this.#sendFrom(i, next));
+        return;
       }
+      this.#send(i);
+    }
+  }
+
+  #send(index: number): void {
+    const address = this.#addresses[index]?.address;
+    if (this.#socket === null || address === undefined || !this.#options.isOwner()) return;
+    const frame =
+      address.family === 4
+        ? gratuitousArp(this.#mac, address)
+        : unsolicitedNeighbourAdvertisement(this.#mac, address);
+    try {
+      this.#socket.send(frame);
+      this.#complaint.clear(address.text);
+    } catch (error) {
+      this.#complaint.raise(address.text, {
+        level: 'warn',
+        name: 'failover.error',
+        message: `${address.text} cannot be announced: ${messageOf(error)}`,
+        fields: { ...this.#options.fields, address: address.text, errno: errnoOf(error) ?? null },
+      });
     }
   }
 

@@ -3,11 +3,11 @@ import { seconds } from '../lib/duration.ts';
 import { messageOf } from '../lib/errors.ts';
 import type { IpAddress } from '../lib/ip.ts';
 import type { Envelope } from '../vrrp/packet.ts';
-import type { Announcer } from './announcer.ts';
+import type { Announcers } from './announcers.ts';
 import { type InterfaceView, type Readiness, readiness } from './interface-view.ts';
 import type { RouterEvents } from './router-events.ts';
 import { RouterPort } from './router-port.ts';
-import type { VirtualRouterSpec } from './router-spec.ts';
+import { devicesOf, type VirtualRouterSpec } from './router-spec.ts';
 import type { Surroundings } from './surroundings.ts';
 
 /** Before sockets that could not be opened are tried again. */
@@ -16,7 +16,7 @@ const RETRY = seconds(2);
 export interface AttachmentOptions {
   readonly spec: () => VirtualRouterSpec;
   readonly around: Surroundings;
-  readonly announcer: Announcer;
+  readonly announcers: Announcers;
   readonly events: RouterEvents;
   readonly onMessage: (message: Uint8Array, envelope: Envelope) => void;
   /** New sockets, which send from this address. */
@@ -63,17 +63,33 @@ export class Attachment {
       this.#block(found.why);
       return;
     }
+    const missing = this.#missingDevice();
+    if (missing !== null) {
+      this.#block(missing);
+      return;
+    }
     const open = this.#port?.serves(spec(), found.view, found.source) === true || this.#open(found);
-    if (!open || !this.#attachAnnouncer(found)) return;
+    if (!open || !this.#attachAnnouncers()) return;
     if (this.#blocked !== null) events.link('info', `can use ${found.view.name} again`);
     this.#blocked = null;
     onLink(true);
   }
 
+  /** Addresses elsewhere need their interface; whether it has carrier is for a tracker to say. */
+  #missingDevice(): string | null {
+    const { spec, around } = this.#options;
+    for (const device of devicesOf(spec())) {
+      const view = around.links.view(device);
+      if (view === null) return `interface ${device} does not exist`;
+      if (!view.up) return `interface ${device} is down`;
+    }
+    return null;
+  }
+
   close(): void {
     this.#closed = true;
     this.#retry?.cancel();
-    this.#options.announcer.detach();
+    this.#options.announcers.detach();
     this.#closePort();
   }
 
@@ -84,12 +100,12 @@ export class Attachment {
 
   /** Sockets survive a loss of carrier; they do not survive their interface. */
   #block(why: string): void {
-    const { announcer, events, onLink } = this.#options;
+    const { announcers, events, onLink } = this.#options;
     if (this.#blocked !== why) events.link('warn', `waits: ${why}`);
     this.#blocked = why;
     onLink(false);
     if (this.view() !== null) return;
-    announcer.detach();
+    announcers.detach();
     this.#closePort();
   }
 
@@ -113,10 +129,10 @@ export class Attachment {
     return true;
   }
 
-  #attachAnnouncer({ view }: Ready): boolean {
-    const { announcer, onMacChanged } = this.#options;
+  #attachAnnouncers(): boolean {
+    const { announcers, onMacChanged } = this.#options;
     try {
-      if (announcer.attach(view.index, view.mac)) onMacChanged();
+      if (announcers.attach()) onMacChanged();
       return true;
     } catch (error) {
       return this.#failed('the packet socket cannot be opened', error);

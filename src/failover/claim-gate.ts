@@ -73,7 +73,7 @@ export class ClaimGate {
 
   #ask(stepped: Stepped): void {
     const { clock, spec, ask } = this.#options;
-    const { group, family, addresses } = spec();
+    const { group, family, held } = spec();
     if (group.notify === null) return;
     const { beforeClaimTimeout, onTimeout } = group.notify;
     const question = ++this.#question;
@@ -92,7 +92,7 @@ export class ClaimGate {
       interface: group.interface,
       reason: stepped.after.reason,
       priority: effectivePriority(stepped.before),
-      addresses: addresses.map(({ text }) => text),
+      addresses: held.map(({ text }) => text),
       peer: peerAt(stepped),
     };
     ask(request, answered);

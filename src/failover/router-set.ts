@@ -20,6 +20,7 @@ import type { FailoverCommand, RouterKey } from './protocol.ts';
 import {
   bundleOf,
   describeRouter,
+  devicesOf,
   routerFields,
   type VirtualRouterSpec,
   virtualRouterSpecs,
@@ -203,7 +204,7 @@ export class RouterSet {
   #interfaceChanged(name: string): void {
     this.#asOne(() => {
       for (const router of this.#routers.values()) {
-        if (router.spec.group.interface === name) router.interfaceChanged();
+        if (devicesOf(router.spec).includes(name)) router.interfaceChanged();
       }
     });
   }
@@ -269,7 +270,7 @@ export class RouterSet {
 
   #isVirtual(address: IpAddress): boolean {
     return [...this.#routers.values()].some(({ spec }) =>
-      spec.addresses.some((prefix) => prefix.address.text === address.text),
+      spec.held.some((held) => held.address.text === address.text),
     );
   }
 

@@ -1,5 +1,5 @@
 import { type IpFamily, type IpPrefix, isLinkLocal } from '../lib/ip.ts';
-import type { FailoverGroupSpec, FailoverSpec } from '../model/failover.ts';
+import type { FailoverGroupSpec, FailoverSpec, VirtualAddress } from '../model/failover.ts';
 import { advertisedAddresses } from '../vrrp/packet.ts';
 import type { RouterKey } from './protocol.ts';
 
@@ -10,6 +10,13 @@ export interface VirtualRouterSpec {
   readonly group: FailoverGroupSpec;
   /** In the order in which they are advertised, the derived link-local one included. */
   readonly addresses: readonly IpPrefix[];
+  /** Those and the excluded ones, with the interfaces that carry them. */
+  readonly held: readonly HeldAddress[];
+}
+
+/** A virtual address and the interface that carries it. */
+export interface HeldAddress extends IpPrefix {
+  readonly device: string;
 }
 
 /** The virtual routers of a configuration, one for each group and family that has addresses. */
@@ -21,19 +28,38 @@ export function virtualRouterSpecs(spec: FailoverSpec): VirtualRouterSpec[] {
   );
 }
 
+/** An excluded address goes with the virtual router of its family; where there is none, with the other one. */
+function excludedOf({ addresses, excluded }: FailoverGroupSpec, family: IpFamily): VirtualAddress[] {
+  const isAdvertised = (of: IpFamily): boolean => addresses.some(({ address }) => address.family === of);
+  return excluded.filter(({ address }) => address.family === family || !isAdvertised(address.family));
+}
+
 function virtualRouterSpec(group: FailoverGroupSpec, family: IpFamily): VirtualRouterSpec {
   const configured = new Map(group.addresses.map((prefix) => [prefix.address.text, prefix]));
   const addresses = advertisedAddresses(
     family,
     group.vrid,
     group.addresses.map(({ address }) => address),
-  ).map((address): IpPrefix => {
+  ).map((address): VirtualAddress => {
     const prefix = configured.get(address.text);
     if (prefix !== undefined) return prefix;
     // the derived link-local address: the link's own fe80::/64 route already covers it
-    return { address, length: 128, text: `${address.text}/128` };
+    return { address, length: 128, text: `${address.text}/128`, device: null };
   });
-  return { key: `${group.vrid}/${family}@${group.interface}`, family, group, addresses };
+  const held = [...addresses, ...excludedOf(group, family)].map((prefix): HeldAddress => {
+    return { ...prefix, device: prefix.device ?? group.interface };
+  });
+  return { key: `${group.vrid}/${family}@${group.interface}`, family, group, addresses, held };
+}
+
+/** The interfaces that the router holds addresses on, its own first. */
+export function devicesOf({ group, held }: VirtualRouterSpec): string[] {
+  return [...new Set([group.interface, ...held.map(({ device }) => device)])];
+}
+
+/** The virtual addresses on the link that the nodes share; connections to those elsewhere are not kept. */
+export function onLink({ interface: link, addresses, excluded }: FailoverGroupSpec): VirtualAddress[] {
+  return [...addresses, ...excluded].filter(({ device }) => device === null || device === link);
 }
 
 /** The same for all routers that move together. */
@@ -53,6 +79,11 @@ export function unicastPeers({ group, family }: VirtualRouterSpec): VirtualRoute
 export function wantsLinkLocalSource(spec: VirtualRouterSpec): boolean {
   const unicast = unicastPeers(spec);
   return spec.family === 6 && (unicast === null || unicast.peers.every(isLinkLocal));
+}
+
+/** "10.0.5.1/24 dev eth1", or the address alone where the group is. */
+export function heldText({ text, device }: HeldAddress, own: string): string {
+  return device === own ? text : `${text} dev ${device}`;
 }
 
 /** "group web (VRID 51, IPv4)" */

@@ -5,7 +5,7 @@ import { outlook } from '../vrrp/outlook.ts';
 import { effectivePriority, type Router } from '../vrrp/router.ts';
 import type { AddressLease } from './address-lease.ts';
 import type { Reception } from './reception.ts';
-import type { VirtualRouterSpec } from './router-spec.ts';
+import { heldText, type VirtualRouterSpec } from './router-spec.ts';
 import type { TransitionLog } from './transition-log.ts';
 
 export interface StatusInput {
@@ -42,7 +42,7 @@ export function routerStatus(input: StatusInput): VirtualRouterStatus {
     since: input.log.since,
     priority: router.settings.priority,
     effectivePriority: effectivePriority(router),
-    addresses: spec.addresses.map(({ text }) => text),
+    addresses: spec.held.map((held) => heldText(held, device)),
     holdsAddresses: input.holdsAddresses,
     leaseAgeMillis: leaseAge === null ? null : toMillis(leaseAge),
     explanation,

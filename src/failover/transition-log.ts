@@ -72,7 +72,7 @@ export class TransitionLog {
       interface: spec.group.interface,
       ...move,
       priority: effectivePriority(before),
-      addresses: spec.addresses.map(({ text }) => text),
+      addresses: spec.held.map(({ text }) => text),
       peer: peerAt(stepped),
       activeDown: activeDownAt(stepped),
       requestedBy: by,

@@ -3,6 +3,7 @@ import { type Duration, type Instant, micros, millis, seconds } from '../lib/dur
 import { messageOf } from '../lib/errors.ts';
 import { type IpAddress, ipFromBytes } from '../lib/ip.ts';
 import { GOOD_STANDING, MAX_WEIGHT, type Standing, type VirtualRouterStatus } from '../model/failover.ts';
+import type { AddressInfo } from '../native/index.ts';
 import type { Envelope } from '../vrrp/packet.ts';
 import {
   createRouter,
@@ -17,13 +18,13 @@ import { step } from '../vrrp/state-machine.ts';
 import type { SyncInput } from '../vrrp/sync.ts';
 import type { Stepped } from '../vrrp/transition.ts';
 import { AddressLease } from './address-lease.ts';
-import { Announcer } from './announcer.ts';
+import { Announcers } from './announcers.ts';
 import { Attachment } from './attachment.ts';
 import { ClaimGate } from './claim-gate.ts';
-import { isPermanent } from './interface-view.ts';
+import { type InterfaceView, isPermanent } from './interface-view.ts';
 import { Reception } from './reception.ts';
 import { RouterEvents } from './router-events.ts';
-import { describeRouter, routerFields, type VirtualRouterSpec } from './router-spec.ts';
+import { describeRouter, devicesOf, routerFields, type VirtualRouterSpec } from './router-spec.ts';
 import { routerStatus } from './router-status.ts';
 import type { Surroundings } from './surroundings.ts';
 import { type Move, TransitionLog } from './transition-log.ts';
@@ -38,7 +39,7 @@ export class VirtualRouter {
   readonly #around: Surroundings;
   readonly #timers = new Map<TimerName, Timer>();
   readonly #lease: AddressLease;
-  readonly #announcer: Announcer;
+  readonly #announcers: Announcers;
   readonly #attachment: Attachment;
   readonly #reception: Reception;
   readonly #events: RouterEvents;
@@ -60,7 +61,7 @@ export class VirtualRouter {
   constructor(spec: VirtualRouterSpec, around: Surroundings) {
     const { native, clock, emit, guard, isOtherVrid } = around;
     const fields = routerFields(spec);
-    const { group, addresses } = spec;
+    const { group, held } = spec;
     this.#spec = spec;
     this.#around = around;
     this.#log = new TransitionLog(clock);
@@ -83,15 +84,17 @@ export class VirtualRouter {
         clock,
         emit,
         fields,
+        ifindexOf: (device) => this.#view(device)?.index ?? null,
         isPermanent: (ifindex, address) => this.#isPermanent(ifindex, address),
         whenCurrent: (act) => guard.run(act),
         onRestored: () => this.#feed({ type: 'contested' }),
       },
-      addresses,
+      held,
       group.lease,
     );
-    this.#announcer = new Announcer(
+    this.#announcers = new Announcers(
       {
+        view: (device) => this.#view(device),
         native,
         clock,
         emit,
@@ -99,19 +102,19 @@ export class VirtualRouter {
         isOwner: () => this.#router.state === 'Active' && this.#lease.complete,
         onForeignClaim: () => this.#foreignlyClaimed(),
       },
-      addresses,
+      held,
       group.announce,
     );
     this.#attachment = new Attachment({
       spec: () => this.#spec,
       around,
-      announcer: this.#announcer,
+      announcers: this.#announcers,
       events: this.#events,
       onMessage: (message, envelope) => this.#heard(message, envelope),
       onSource: (source) => this.#sendFrom(source),
       onLink: (up) => this.#feed({ type: 'link', up }),
       onMacChanged: () => {
-        if (this.#router.state === 'Active') this.#announcer.announce();
+        if (this.#router.state === 'Active') this.#announcers.announce('active');
       },
     });
   }
@@ -193,8 +196,8 @@ export class VirtualRouter {
   /** A new configuration for the same VRID, family and interface: state and timers stay. */
   reconfigure(spec: VirtualRouterSpec): void {
     this.#spec = spec;
-    this.#announcer.update(spec.addresses, spec.group.announce);
-    if (this.#lease.update(spec.addresses, spec.group.lease)) this.#announcer.announce();
+    this.#announcers.update(spec.held, spec.group.announce);
+    if (this.#lease.update(spec.held, spec.group.lease)) this.#announcers.announce('active');
     this.#reception.configure(spec, this.#attachment.port?.source ?? null);
     this.#feed({ type: 'reconfigure', settings: this.#settings(this.#router.settings.source) });
     this.interfaceChanged();
@@ -295,11 +298,11 @@ export class VirtualRouter {
         this.#claim();
         break;
       case 'release':
-        this.#announcer.stop();
+        this.#announcers.stop();
         this.#lease.release();
         break;
       case 'announce':
-        this.#announcer.announce();
+        this.#announcers.announce('active');
         break;
       case 'conflict':
         this.#events.conflict(action.source, action.priority);
@@ -323,10 +326,9 @@ export class VirtualRouter {
   }
 
   #claim(): void {
-    const index = this.#attachment.port?.view.index;
     try {
-      if (index === undefined) throw new Error(`no interface ${this.#spec.group.interface}`);
-      this.#lease.acquire(index);
+      if (this.#attachment.port === null) throw new Error(`no interface ${this.#spec.group.interface}`);
+      this.#lease.acquire();
     } catch (error) {
       this.#claimFailed = `the addresses cannot be added: ${messageOf(error)}`;
       this.#events.error(this.#claimFailed, error);
@@ -363,29 +365,28 @@ export class VirtualRouter {
   }
 
   #removeStale(): void {
-    const view = this.#attachment.view();
-    if (view === null) return;
     try {
-      const removed = this.#lease.removeStale(view.index);
+      const removed = this.#lease.removeStale();
       if (removed.length > 0) this.#events.removedStale(removed);
     } catch (error) {
       this.#events.error('addresses cannot be changed', error);
     }
   }
 
+  #view(device: string): InterfaceView | null {
+    return this.#around.links.view(device);
+  }
+
   #isPermanent(ifindex: number, address: IpAddress): boolean {
-    const view = this.#attachment.view();
-    if (view?.index !== ifindex) return false;
-    return view.addresses.some(
-      (info) => isPermanent(info) && Buffer.compare(info.address, address.bytes) === 0,
-    );
+    return devicesOf(this.#spec)
+      .flatMap((device) => this.#view(device)?.addresses ?? [])
+      .some((info) => info.ifindex === ifindex && isPermanent(info) && isSame(info, address));
   }
 
   #holdsAddresses(): boolean {
     if (this.#lease.complete) return true;
-    const present = this.#attachment.view()?.addresses ?? [];
-    return this.#spec.addresses.every(({ address }) =>
-      present.some((info) => Buffer.compare(info.address, address.bytes) === 0),
+    return this.#spec.held.every(({ address, device }) =>
+      this.#view(device)?.addresses.some((info) => isSame(info, address)),
     );
   }
 
@@ -423,6 +424,9 @@ export class VirtualRouter {
     this.#around.onTransition(record);
   }
 }
+
+const isSame = (info: AddressInfo, address: IpAddress): boolean =>
+  Buffer.compare(info.address, address.bytes) === 0;
 
 type Heard = Extract<RouterInput, { type: 'advertisement' }>;
 

@@ -35,6 +35,7 @@ export const EVENT_NAMES = [
   'failover.link',
   'failover.stall',
   'failover.realtime',
+  'failover.startup-delay',
   'failover.agent-started',
   'failover.agent-exited',
   'failover.agent-hung',

@@ -15,8 +15,23 @@ export interface AnnounceSpec {
   readonly repeat: number;
   /** Between them. */
   readonly interval: Duration;
+  /** A second batch of `repeat` this long after becoming Active; 0 is none. */
+  readonly delay: Duration;
   /** Again, this often, while Active; 0 is never. */
   readonly refresh: Duration;
+  /** How many then. */
+  readonly refreshRepeat: number;
+  /** Between the announcements of two addresses. */
+  readonly pace: Duration;
+  /** In place of `repeat` and `delay` when another router was found Active beside this one. */
+  readonly conflictRepeat: number;
+  readonly conflictDelay: Duration;
+}
+
+/** A virtual address and where it is held. */
+export interface VirtualAddress extends IpPrefix {
+  /** Null: where the group is. */
+  readonly device: string | null;
 }
 
 /** Unicast advertisements instead of multicast. */
@@ -54,7 +69,9 @@ export interface FailoverGroupSpec {
   readonly version: VrrpVersion;
   /** 1 to 254; 255 is the address owner. */
   readonly priority: number;
-  readonly addresses: readonly IpPrefix[];
+  readonly addresses: readonly VirtualAddress[];
+  /** Held and announced like the others, but not part of the advertisements. */
+  readonly excluded: readonly VirtualAddress[];
   readonly advertiseInterval: Duration;
   readonly preempt: boolean;
   /** A node that could preempt waits this long first. */
@@ -91,6 +108,8 @@ export interface FailoverSpec {
   readonly tracks: readonly TrackSpec[];
   /** SCHED_FIFO priority for the agent, 1 to 99; 0 leaves the normal scheduler. */
   readonly realtimePriority: number;
+  /** After the daemon's start its groups take no part in an election for this long. */
+  readonly startupDelay: Duration;
   /** Null: a handover is priority 0, as towards any other VRRP router. */
   readonly peer: PeerSpec | null;
 }

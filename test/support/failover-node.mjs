@@ -12,10 +12,27 @@ const [socketPath, specPath] = process.argv.slice(2);
 
 function readSpec(text) {
   const { groups, realtimePriority = 0 } = JSON.parse(text);
-  return { realtimePriority, tracks: [], groups: groups.map(readGroup) };
+  return { realtimePriority, startupDelay: millis(0), peer: null, tracks: [], groups: groups.map(readGroup) };
 }
 
-function readGroup({ addresses, advertiseMillis, leaseSeconds, unicast, ...given }) {
+/** "10.0.0.1/24" or "10.0.0.1/24 dev eth1" */
+function readAddress(text) {
+  const [address, , device = null] = text.split(' ');
+  return { ...parsePrefix(address), device };
+}
+
+const ANNOUNCE = {
+  repeat: 3,
+  interval: millis(100),
+  delay: millis(0),
+  refresh: millis(0),
+  refreshRepeat: 1,
+  pace: millis(0),
+  conflictRepeat: 3,
+  conflictDelay: millis(0),
+};
+
+function readGroup({ addresses, excluded = [], announce, advertiseMillis, leaseSeconds, unicast, ...given }) {
   return {
     name: 'vip',
     interface: 'eth0',
@@ -29,9 +46,10 @@ function readGroup({ addresses, advertiseMillis, leaseSeconds, unicast, ...given
     sync: null,
     track: [],
     notify: null,
-    announce: { repeat: 3, interval: millis(100), refresh: millis(0) },
+    announce: { ...ANNOUNCE, ...announce },
     ...given,
-    addresses: addresses.map((text) => parsePrefix(text)),
+    addresses: addresses.map(readAddress),
+    excluded: excluded.map(readAddress),
     advertiseInterval: millis(advertiseMillis ?? 100),
     lease: millis((leaseSeconds ?? 2) * 1000),
     unicast: unicast

@@ -14,7 +14,9 @@ export interface GroupInput {
   readonly vrid?: number;
   readonly version?: 2 | 3;
   readonly priority?: number;
+  /** "10.0.0.1/24" or "10.0.0.1/24 dev eth1" */
   readonly addresses: readonly string[];
+  readonly excluded?: readonly string[];
   readonly advertiseMillis?: number;
   readonly leaseSeconds?: number;
   readonly preempt?: boolean;

@@ -7,6 +7,7 @@ import type { Emit } from '../../model/event.ts';
 import type { FailoverGroupSpec, FailoverSpec } from '../../model/failover.ts';
 import type { Native } from '../../native/index.ts';
 import { isPermanent } from '../interface-view.ts';
+import { onLink } from '../router-spec.ts';
 import { Nft, NftError } from './nft.ts';
 import { deleteTable, quietCommands, type SteeringFamily, steeringCommands, TABLE_PREFIX } from './rules.ts';
 import { type Flow, flowsOf } from './tcp-table.ts';
@@ -89,7 +90,7 @@ export class FlowKeeper {
   /** @returns why it cannot be done, or null */
   async steer(groups: readonly SteeredGroup[], drain: Duration): Promise<string | null> {
     try {
-      const addresses = groups.flatMap(({ group }) => group.addresses.map(({ address }) => address));
+      const addresses = groups.flatMap(({ group }) => onLink(group).map(({ address }) => address));
       const known = await knownFlows(addresses);
       for (const steered of groups) await this.#steerOne(steered, known, drain);
       return null;
@@ -101,7 +102,7 @@ export class FlowKeeper {
 
   async #steerOne({ group, families }: SteeredGroup, known: readonly Flow[], drain: Duration): Promise<void> {
     const table = tableOf(group);
-    const own = new Set(group.addresses.map(({ address }) => address.text));
+    const own = new Set(onLink(group).map(({ address }) => address.text));
     await this.#nft.apply(
       steeringCommands({
         table,
@@ -148,7 +149,9 @@ export class FlowKeeper {
   async quiet(groups: readonly FailoverGroupSpec[]): Promise<void> {
     for (const group of groups) {
       const pin = this.#pinned.get(tableOf(group));
-      const addresses = group.addresses.map(({ address }) => address).filter(({ family }) => family === 4);
+      const addresses = onLink(group)
+        .map(({ address }) => address)
+        .filter(({ family }) => family === 4);
       if (pin === undefined || addresses.length === 0) continue;
       const own = this.#ownAddress(group, addresses);
       try {
@@ -304,8 +307,8 @@ function tableOf({ vrid, interface: device }: FailoverGroupSpec): string {
 }
 
 /** A link-local address is of one link and cannot be moved to lo. */
-function pinnable({ addresses }: FailoverGroupSpec): IpPrefix[] {
-  return addresses.filter(({ address }) => !isLinkLocal(address));
+function pinnable(group: FailoverGroupSpec): IpPrefix[] {
+  return onLink(group).filter(({ address }) => !isLinkLocal(address));
 }
 
 async function knownFlows(addresses: readonly IpAddress[]): Promise<Flow[]> {

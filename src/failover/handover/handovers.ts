@@ -18,6 +18,7 @@ import { FlowKeeper, type GroupRole, type SteeredGroup } from '../flows/flow-kee
 import { connectPeer } from '../peer/channel.ts';
 import type { GroupIdentity } from '../peer/messages.ts';
 import { PeerServer } from '../peer/server.ts';
+import { onLink } from '../router-spec.ts';
 import type { GiverPlan } from './giver.ts';
 import { type CommandResult, type GiverNode, runGiver } from './giver-run.ts';
 import type { PrepareRequest } from './taker.ts';
@@ -223,7 +224,7 @@ export class Handovers {
     for (const group of this.#own(groups)) {
       const families: SteeredGroup['families'][number][] = [];
       for (const family of [4, 6] as const) {
-        const addresses = group.addresses
+        const addresses = onLink(group)
           .map(({ address }) => address)
           .filter((own) => own.family === family);
         if (addresses.length === 0) continue;

@@ -1,20 +1,26 @@
 import { beforeEach, describe, expect, test } from 'vitest';
 import { AddressLease } from '../../../src/failover/address-lease.ts';
+import type { HeldAddress } from '../../../src/failover/router-spec.ts';
 import { millis, seconds } from '../../../src/lib/duration.ts';
-import { type IpPrefix, parsePrefix } from '../../../src/lib/ip.ts';
+import { parsePrefix } from '../../../src/lib/ip.ts';
 import type { EventInput } from '../../../src/model/event.ts';
 import { FakeKernel } from '../../support/fake-kernel.ts';
 import { ManualClock } from '../../support/manual-clock.ts';
 
-const prefix = (text: string): IpPrefix => {
+const prefix = (text: string, device = 'eth0'): HeldAddress => {
   const parsed = parsePrefix(text);
   if (parsed === undefined) throw new Error(text);
-  return parsed;
+  return { ...parsed, device };
 };
 const V4 = prefix('10.0.0.100/24');
 const V6 = prefix('2001:db8::100/64');
 const OTHER = prefix('10.0.0.101/24');
 const ETH0 = 7;
+const ETH1 = 8;
+const INDEXES = new Map([
+  ['eth0', ETH0],
+  ['eth1', ETH1],
+]);
 
 let kernel: FakeKernel;
 let clock: ManualClock;
@@ -38,7 +44,8 @@ beforeEach(() => {
       native: kernel.native,
       clock,
       emit: (event) => events.push(event),
-      fields: { interface: 'eth0' },
+      fields: {},
+      ifindexOf: (device) => INDEXES.get(device) ?? null,
       isPermanent: (_, address) => address.text === permanent,
       whenCurrent: (act) => {
         if (hold === null) act();
@@ -52,15 +59,15 @@ beforeEach(() => {
 });
 
 test('acquire puts every address with its lifetime, IPv6 deprecated, and is idempotent', () => {
-  lease.acquire(ETH0);
-  lease.acquire(ETH0);
+  lease.acquire();
+  lease.acquire();
   expect(kernel.calls).toEqual(['put 10.0.0.100 2/2', 'put 2001:db8::100 2/0']);
   expect(names()).toEqual(['address-added', 'address-added']);
   expect(lease.complete).toBe(true);
 });
 
 test('it refreshes five times in a lifetime, silently', () => {
-  lease.acquire(ETH0);
+  lease.acquire();
   kernel.calls.length = 0;
   clock.advance(seconds(2));
   expect(kernel.calls).toHaveLength(10);
@@ -68,7 +75,7 @@ test('it refreshes five times in a lifetime, silently', () => {
 });
 
 test('release removes them, stops refreshing, and is idempotent', () => {
-  lease.acquire(ETH0);
+  lease.acquire();
   lease.release();
   lease.release();
   expect(kernel.addresses.size).toBe(0);
@@ -78,7 +85,7 @@ test('release removes them, stops refreshing, and is idempotent', () => {
 });
 
 test('abandon leaves the addresses to a successor', () => {
-  lease.acquire(ETH0);
+  lease.acquire();
   lease.abandon();
   expect(kernel.has(V4) && kernel.has(V6)).toBe(true);
   expect(clock.pending).toBe(0);
@@ -88,7 +95,7 @@ test('abandon leaves the addresses to a successor', () => {
 
 describe('an address that another program deletes', () => {
   test('is back at once, and told', () => {
-    lease.acquire(ETH0);
+    lease.acquire();
     kernel.addresses.delete(V4.address.text);
     lease.addressRemoved(ETH0, V4.address);
     expect(kernel.has(V4)).toBe(true);
@@ -97,7 +104,7 @@ describe('an address that another program deletes', () => {
   });
 
   test('is not put back while the process catches up after a stall, nor after it let go', () => {
-    lease.acquire(ETH0);
+    lease.acquire();
     hold = [];
     kernel.addresses.delete(V4.address.text);
     lease.addressRemoved(ETH0, V4.address);
@@ -109,9 +116,9 @@ describe('an address that another program deletes', () => {
   });
 
   test('on another interface, of another address, or long ago: nothing happens', () => {
-    lease.acquire(ETH0);
+    lease.acquire();
     kernel.calls.length = 0;
-    lease.addressRemoved(8, V4.address);
+    lease.addressRemoved(ETH1, V4.address);
     lease.addressRemoved(ETH0, OTHER.address);
     // the notification of a removal before our own acquire: the address is there
     lease.addressRemoved(ETH0, V4.address);
@@ -120,7 +127,7 @@ describe('an address that another program deletes', () => {
 });
 
 test('verify puts back what ran out', () => {
-  lease.acquire(ETH0);
+  lease.acquire();
   expect(lease.isLost()).toBe(false);
   kernel.addresses.delete(V6.address.text);
   expect(lease.isLost()).toBe(true);
@@ -142,7 +149,8 @@ test('when one address cannot be added none is kept, and the error is thrown', (
       },
       clock,
       emit: (event) => events.push(event),
-      fields: { interface: 'eth0' },
+      fields: {},
+      ifindexOf: (device) => INDEXES.get(device) ?? null,
       isPermanent: () => false,
       whenCurrent: (act) => act(),
       onRestored: () => undefined,
@@ -150,13 +158,13 @@ test('when one address cannot be added none is kept, and the error is thrown', (
     [V4, V6],
     seconds(2),
   );
-  expect(() => lease.acquire(ETH0)).toThrow('EACCES');
+  expect(() => lease.acquire()).toThrow('EACCES');
   expect(kernel.addresses.size).toBe(0);
   expect(clock.pending).toBe(0);
 });
 
 test('a refresh that fails is told once, and the next one that works is told as well', () => {
-  lease.acquire(ETH0);
+  lease.acquire();
   kernel.refuse = { code: 'EPERM' };
   clock.advance(seconds(2));
   expect(names().filter((name) => name === 'error')).toHaveLength(2); // one an address
@@ -169,7 +177,7 @@ test('a refresh that fails is told once, and the next one that works is told as 
 
 test('an address that the host holds for good is neither leased nor removed', () => {
   permanent = V4.address.text;
-  lease.acquire(ETH0);
+  lease.acquire();
   expect(lease.complete).toBe(true);
   lease.release();
   expect(kernel.calls).toEqual(['put 2001:db8::100 2/0', 'remove 2001:db8::100']);
@@ -177,7 +185,7 @@ test('an address that the host holds for good is neither leased nor removed', ()
 
 test('update adds and removes the difference while claimed, and only remembers it otherwise', () => {
   expect(lease.update([V4], seconds(2))).toBe(false);
-  lease.acquire(ETH0);
+  lease.acquire();
   expect(lease.update([V4], seconds(3))).toBe(false);
   expect(lease.update([OTHER], seconds(3))).toBe(true);
   expect([...kernel.addresses.keys()]).toEqual([OTHER.address.text]);
@@ -185,11 +193,44 @@ test('update adds and removes the difference while claimed, and only remembers i
 });
 
 test('what a predecessor left is removed; a missing interface is no error', () => {
-  lease.acquire(ETH0);
+  lease.acquire();
   lease.abandon();
-  expect(lease.removeStale(ETH0)).toEqual([V4.text, V6.text]);
+  expect(lease.removeStale()).toEqual([V4.text, V6.text]);
   kernel.refuse = { code: 'ENODEV' };
-  expect(lease.removeStale(ETH0)).toEqual([]);
+  expect(lease.removeStale()).toEqual([]);
   kernel.refuse = { code: 'EPERM' };
-  expect(() => lease.removeStale(ETH0)).toThrow('EPERM');
+  expect(() => lease.removeStale()).toThrow('EPERM');
+});
+
+describe('addresses on several interfaces', () => {
+  const AWAY = prefix('10.1.0.100/24', 'eth1');
+
+  test('each is put, restored and removed where it belongs', () => {
+    lease.update([V4, AWAY], seconds(2));
+    lease.acquire();
+    expect(kernel.addresses.get('10.1.0.100')?.ifindex).toBe(ETH1);
+    expect(kernel.addresses.get('10.0.0.100')?.ifindex).toBe(ETH0);
+    kernel.addresses.delete('10.1.0.100');
+    lease.addressRemoved(ETH0, AWAY.address);
+    expect(kernel.has(AWAY)).toBe(false);
+    lease.addressRemoved(ETH1, AWAY.address);
+    expect(kernel.has(AWAY)).toBe(true);
+    expect(events.at(-1)?.fields).toEqual({ interface: 'eth1', address: AWAY.text });
+    lease.release();
+    expect(kernel.addresses.size).toBe(0);
+  });
+
+  test('one that moves to another interface is removed where it was', () => {
+    lease.acquire();
+    lease.update([V4, prefix('2001:db8::100/64', 'eth1')], seconds(2));
+    expect(kernel.addresses.get('2001:db8::100')?.ifindex).toBe(ETH1);
+    expect(lease.complete).toBe(true);
+  });
+
+  test('without one of the interfaces none is held', () => {
+    lease.update([V4, prefix('10.2.0.100/24', 'eth7')], seconds(2));
+    expect(() => lease.acquire()).toThrow('no interface eth7');
+    expect(kernel.addresses.size).toBe(0);
+    expect(lease.complete).toBe(false);
+  });
 });

@@ -1,7 +1,8 @@
 import { beforeEach, expect, test } from 'vitest';
 import { Announcer } from '../../../src/failover/announcer.ts';
-import { type Duration, millis } from '../../../src/lib/duration.ts';
+import { between, type Duration, millis, toMillis } from '../../../src/lib/duration.ts';
 import { type IpPrefix, parsePrefix } from '../../../src/lib/ip.ts';
+import type { AnnounceSpec } from '../../../src/model/failover.ts';
 import { decodeArp, gratuitousArp } from '../../../src/vrrp/arp.ts';
 import { decodeNeighbourAdvertisement } from '../../../src/vrrp/ndp.ts';
 import { FakeKernel } from '../../support/fake-kernel.ts';
@@ -23,7 +24,19 @@ beforeEach(() => {
   claims = 0;
 });
 
-function announcer(refresh: Duration): Announcer {
+const NEVER = millis(0);
+const SPEC: AnnounceSpec = {
+  repeat: 3,
+  interval: millis(100),
+  delay: NEVER,
+  refresh: NEVER,
+  refreshRepeat: 1,
+  pace: NEVER,
+  conflictRepeat: 3,
+  conflictDelay: NEVER,
+};
+
+function announcer(refresh: Duration, more: Partial<AnnounceSpec> = {}): Announcer {
   const made = new Announcer(
     {
       native: kernel.native,
@@ -34,14 +47,14 @@ function announcer(refresh: Duration): Announcer {
       onForeignClaim: () => claims++,
     },
     ADDRESSES,
-    { repeat: 3, interval: millis(100), refresh },
+    { ...SPEC, refresh, ...more },
   );
   made.attach(7, MAC);
   return made;
 }
 
 test('every address is announced at once, and repeated as often as configured', () => {
-  announcer(millis(0)).announce();
+  announcer(millis(0)).announce('active');
   expect(kernel.frames).toHaveLength(2);
   const [arp, na] = kernel.frames.map((frame) => decodeArp(frame) ?? decodeNeighbourAdvertisement(frame));
   expect(arp).toMatchObject({ senderMac: MAC, senderIp: ADDRESSES[0]?.address });
@@ -53,7 +66,7 @@ test('every address is announced at once, and repeated as often as configured', 
 
 test('with a refresh it goes on at that interval until stopped', () => {
   const made = announcer(millis(1_000));
-  made.announce();
+  made.announce('active');
   clock.advance(millis(5_200));
   expect(kernel.frames).toHaveLength(6 + 2 * 5);
   made.stop();
@@ -62,7 +75,7 @@ test('with a refresh it goes on at that interval until stopped', () => {
 });
 
 test('what is no longer owned is not announced, not even in the middle of the repetitions', () => {
-  announcer(millis(0)).announce();
+  announcer(millis(0)).announce('active');
   owner = false;
   clock.advance(millis(1_000));
   expect(kernel.frames).toHaveLength(2);
@@ -89,6 +102,46 @@ test('attach tells a new MAC address from the same again; an interface without o
   expect(made.attach(7, MAC)).toBe(false);
   expect(made.attach(7, OTHER_MAC)).toBe(true);
   expect(made.attach(8, new Uint8Array(6))).toBe(true);
-  made.announce();
+  made.announce('active');
   expect(kernel.frames).toHaveLength(0);
+});
+
+/** When each frame was sent, in milliseconds after the announcement. */
+function timesOf(act: () => void, length: Duration): number[] {
+  const begun = clock.now();
+  const times: number[] = [];
+  const { push } = kernel.frames;
+  kernel.frames.push = (...frames) => {
+    times.push(toMillis(between(begun, clock.now())));
+    return push.apply(kernel.frames, frames);
+  };
+  act();
+  clock.advance(length);
+  return times;
+}
+
+test('a second batch follows after the delay, and refreshes repeat as often as they are told to', () => {
+  const made = announcer(millis(10_000), { repeat: 2, delay: millis(1_000), refreshRepeat: 2 });
+  const times = timesOf(() => made.announce('active'), millis(12_000));
+  const each = (ms: number): number[] => [ms, ms];
+  expect(times).toEqual([0, 100, 1_000, 1_100, 11_100, 11_200].flatMap(each));
+});
+
+test('a delay that is shorter than the first batch waits for its end', () => {
+  const made = announcer(NEVER, { repeat: 3, delay: millis(50) });
+  const times = timesOf(() => made.announce('active'), millis(2_000));
+  expect(times.filter((_, index) => index % 2 === 0)).toEqual([0, 100, 200, 300, 400, 500]);
+});
+
+test('a conflict has a batch of its own', () => {
+  const made = announcer(NEVER, { conflictRepeat: 1, conflictDelay: millis(700) });
+  expect(timesOf(() => made.announce('conflict'), millis(5_000))).toEqual([0, 0, 700, 700]);
+});
+
+test('the pace keeps addresses apart, and no round overtakes another', () => {
+  const made = announcer(NEVER, { repeat: 2, pace: millis(80) });
+  expect(timesOf(() => made.announce('active'), millis(5_000))).toEqual([0, 80, 160, 240]);
+  made.announce('active');
+  made.stop();
+  expect(clock.pending).toBe(0);
 });

@@ -32,7 +32,7 @@ function feed(input: RouterInput, by: string | null = null): void {
 function open(notify: Partial<NotifySpec>): void {
   const spec = {
     family: 4,
-    addresses: [],
+    held: [],
     group: {
       name: 'main',
       vrid: 51,

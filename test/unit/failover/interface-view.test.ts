@@ -18,7 +18,10 @@ const group = (addresses: string[], unicast: UnicastSpec | null = null): Failove
   vrid: 51,
   version: 3,
   priority: 100,
-  addresses: addresses.flatMap((text) => parsePrefix(text) ?? []),
+  addresses: addresses
+    .flatMap((text) => parsePrefix(text) ?? [])
+    .map((prefix) => ({ ...prefix, device: null })),
+  excluded: [],
   advertiseInterval: millis(100),
   preempt: true,
   preemptDelay: millis(0),
@@ -26,14 +29,29 @@ const group = (addresses: string[], unicast: UnicastSpec | null = null): Failove
   unicast,
   authPass: null,
   notify: null,
-  announce: { repeat: 1, interval: millis(100), refresh: millis(0) },
+  announce: {
+    repeat: 1,
+    interval: millis(100),
+    delay: millis(0),
+    refresh: millis(0),
+    refreshRepeat: 1,
+    pace: millis(0),
+    conflictRepeat: 1,
+    conflictDelay: millis(0),
+  },
   lease: seconds(2),
   sync: null,
   track: [],
 });
 
 const specs = (addresses: string[], unicast: UnicastSpec | null = null): VirtualRouterSpec[] =>
-  virtualRouterSpecs({ groups: [group(addresses, unicast)], tracks: [], realtimePriority: 0, peer: null });
+  virtualRouterSpecs({
+    groups: [group(addresses, unicast)],
+    tracks: [],
+    realtimePriority: 0,
+    startupDelay: seconds(0),
+    peer: null,
+  });
 
 const first = (addresses: string[], unicast: UnicastSpec | null = null): VirtualRouterSpec => {
   const [spec] = specs(addresses, unicast);

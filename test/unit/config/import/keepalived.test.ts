@@ -190,7 +190,7 @@ describe('vrrp_instance', () => {
   test('gratuitous ARPs: own settings, else the global ones', () => {
     const globals =
       'global_defs {\nvrrp_garp_master_repeat 9\nvrrp_garp_interval 0.5\nvrrp_garp_master_refresh 30\n}';
-    expect(groupOf('garp_master_repeat 2', globals)?.announce).toEqual({
+    expect(groupOf('garp_master_repeat 2', globals)?.announce).toMatchObject({
       repeat: 2,
       interval: millis(500),
       refresh: seconds(30),
