@@ -1,4 +1,5 @@
 // Raw IPv6 messages of one protocol with what recvmsg alone tells: hop limit, destination, interface.
+#include <netinet/icmp6.h>
 #include <netinet/in.h>
 #include <sys/socket.h>
 
@@ -90,16 +91,30 @@ void Join(Napi::Env env, int fd, int ifindex, const Napi::Value& group) {
   }
 }
 
+/// Of ICMPv6 this type alone: the rest, every ping among it, stays in the kernel.
+void FilterIcmp(Napi::Env env, int fd, int type) {
+  icmp6_filter filter;
+  ICMP6_FILTER_SETBLOCKALL(&filter);
+  ICMP6_FILTER_SETPASS(type, &filter);
+  if (::setsockopt(fd, IPPROTO_ICMPV6, ICMP6_FILTER, &filter, sizeof filter) != 0) {
+    ThrowErrno(env, errno, "setsockopt", "ICMP6_FILTER");
+  }
+}
+
 Napi::Value OpenRaw6Receiver(const Napi::CallbackInfo& info) {
   Napi::Env env = info.Env();
   Napi::Object options = ObjectArgument(info, 0, "options");
   int protocol = static_cast<int>(IntegerProperty(options, "protocol", 1, 255));
   int ifindex = static_cast<int>(IntegerProperty(options, "ifindex", 1, INT32_MAX));
   Napi::Value group = options.Get("group");
+  bool filters = !options.Get("icmpType").IsUndefined();
+  int icmpType = filters ? static_cast<int>(IntegerProperty(options, "icmpType", 0, 255)) : 0;
   Napi::Function listener = FunctionArgument(info, 1, "listener");
 
   UniqueFd fd(::socket(AF_INET6, SOCK_RAW | SOCK_NONBLOCK | SOCK_CLOEXEC, protocol));
   if (fd.get() < 0) ThrowErrno(env, errno, "socket", "AF_INET6 raw");
+  // before anything can be queued
+  if (filters) FilterIcmp(env, fd.get(), icmpType);
   SetOption(env, fd.get(), SOL_SOCKET, SO_BINDTOIFINDEX, ifindex, "SO_BINDTOIFINDEX");
   SetOption(env, fd.get(), IPPROTO_IPV6, IPV6_RECVHOPLIMIT, 1, "IPV6_RECVHOPLIMIT");
   SetOption(env, fd.get(), IPPROTO_IPV6, IPV6_RECVPKTINFO, 1, "IPV6_RECVPKTINFO");

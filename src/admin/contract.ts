@@ -103,6 +103,11 @@ export const routerStatus = z.object({
   discarded: z.record(z.string(), z.number()),
   transitions: z.number(),
   conflicts: z.number(),
+  /** Hosts that claimed its addresses and are no router of this VRID. */
+  duplicates: z.object({
+    count: z.number(),
+    last: z.object({ address: z.string(), mac: z.string(), ageMillis: z.number() }).nullable(),
+  }),
 });
 export type RouterStatus = z.infer<typeof routerStatus>;
 

@@ -204,6 +204,7 @@ function setRouter(metrics: Metrics, router: RouterStatus): void {
   metrics.set('tandem_vrrp_advertisements_received_total', labels, router.advertisementsReceived);
   metrics.set('tandem_vrrp_last_transition_timestamp_seconds', labels, router.since / 1_000);
   metrics.set('tandem_vrrp_conflicts_total', labels, router.conflicts);
+  metrics.set('tandem_vrrp_duplicate_addresses_total', labels, router.duplicates.count);
   if (router.leaseAgeMillis !== null) {
     metrics.set('tandem_vrrp_lease_refresh_age_seconds', labels, router.leaseAgeMillis / 1_000);
   }

@@ -206,6 +206,16 @@ export function routerLines(router: RouterStatus, { style, now }: View): string[
     `    ${router.explanation}`,
     `    ${peerText(router)}`,
     ...(dropped.length === 0 ? [] : [`    ${style.yellow('discarded:')} ${dropped.join(', ')}`]),
+    ...duplicateLines(router, style),
+  ];
+}
+
+function duplicateLines({ duplicates: { count, last } }: RouterStatus, style: Style): string[] {
+  if (last === null) return [];
+  const times = count === 1 ? 'once' : `${formatCount(count)} times`;
+  const when = `${formatAge(last.ageMillis)} ago`;
+  return [
+    `    ${style.red('duplicate address:')} ${last.mac} claimed ${last.address} ${when}, ${times} in all`,
   ];
 }
 

@@ -4,6 +4,7 @@ import { type VirtualRouterSpec, virtualRouterSpecs } from '../failover/router-s
 import { formatDuration, millis } from '../lib/duration.ts';
 import { EXIT, TandemError } from '../lib/errors.ts';
 import { type IpAddress, parseIp } from '../lib/ip.ts';
+import { formatMac } from '../lib/mac.ts';
 import type { Config } from '../model/config.ts';
 import type { Native } from '../native/index.ts';
 import { passData, virtualMac } from '../vrrp/packet.ts';
@@ -14,7 +15,7 @@ import type { Files } from './collect/files.ts';
 import { hostFacts } from './collect/host.ts';
 import { interfaceFacts } from './collect/interfaces.ts';
 import { listenerFacts } from './collect/listeners.ts';
-import { type Answers, askNeighbours, formatMac } from './collect/neighbours.ts';
+import { type Answers, askNeighbours } from './collect/neighbours.ts';
 import { processFacts } from './collect/process.ts';
 import { listen, listeningTime, secretOf } from './collect/wire.ts';
 import {

@@ -26,6 +26,7 @@ export const CODES = [
   'unicast-peer',
   // the virtual addresses
   'address-taken',
+  'address-duplicate',
   'address-unanswered',
   'address-permanent',
   // the kernel

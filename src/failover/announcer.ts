@@ -4,9 +4,16 @@ import { errnoOf, messageOf } from '../lib/errors.ts';
 import type { IpPrefix } from '../lib/ip.ts';
 import type { Emit, EventFields } from '../model/event.ts';
 import type { AnnounceSpec } from '../model/failover.ts';
-import type { Native, PacketSocket } from '../native/index.ts';
-import { decodeArp, ETHERTYPE_ARP, gratuitousArp, isForeignClaim } from '../vrrp/arp.ts';
-import { unsolicitedNeighbourAdvertisement } from '../vrrp/ndp.ts';
+import type { Native, NativeHandle, PacketSocket } from '../native/index.ts';
+import { ETHERTYPE_ARP, gratuitousArp } from '../vrrp/arp.ts';
+import { type AddressClaim, claimOfArp, claimOfNeighbourMessage, isForeign } from '../vrrp/claim.ts';
+import {
+  ALL_NODES,
+  HOP_LIMIT,
+  PROTOCOL_ICMPV6,
+  TYPE_NEIGHBOUR_ADVERTISEMENT,
+  unsolicitedNeighbourAdvertisement,
+} from '../vrrp/ndp.ts';
 import { Complaint } from './complaint.ts';
 
 export interface AnnouncerOptions {
@@ -16,8 +23,8 @@ export interface AnnouncerOptions {
   readonly fields: EventFields;
   /** Asked before every single announcement: what is no longer held is not announced. */
   readonly isOwner: () => boolean;
-  /** Another host announced one of our IPv4 addresses while we own them. */
-  readonly onForeignClaim: () => void;
+  /** Another host claimed one of our addresses while we own them. */
+  readonly onForeignClaim: (claim: AddressClaim) => void;
 }
 
 /** Why the addresses are announced: they are now here, or another router was found Active beside this one. */
@@ -29,13 +36,17 @@ interface Plan {
   readonly second: { readonly at: Instant; readonly rounds: number } | null;
 }
 
-/** Tells the link where the addresses now are: gratuitous ARP and unsolicited neighbour advertisements. */
+/**
+ * Tells the link where the addresses now are: gratuitous ARP and unsolicited neighbour advertisements. Hears when
+ * another host says that they are with it: any ARP, and advertisements to all nodes.
+ */
 export class Announcer {
   readonly #options: AnnouncerOptions;
   readonly #complaint: Complaint;
   #addresses: readonly IpPrefix[];
   #spec: AnnounceSpec;
   #socket: PacketSocket | null = null;
+  #ear: NativeHandle | null = null;
   #ifindex: number | null = null;
   #mac: Uint8Array = new Uint8Array(0);
   #timer: Timer | null = null;
@@ -58,24 +69,32 @@ export class Announcer {
     if (this.#ifindex === ifindex && Buffer.compare(this.#mac, mac) === 0) return false;
     this.detach();
     // loopback and tunnels have no neighbours to tell
-    if (!mac.every((byte) => byte === 0)) this.#socket = this.#open(ifindex);
+    if (!mac.every((byte) => byte === 0)) this.#open(ifindex);
     this.#mac = Uint8Array.from(mac);
     this.#ifindex = ifindex;
     return true;
   }
 
-  #open(ifindex: number): PacketSocket {
-    const listens = this.#addresses.some(({ address }) => address.family === 4);
+  #open(ifindex: number): void {
     const { native } = this.#options;
-    return listens
-      ? native.openPacketSocket(ifindex, ETHERTYPE_ARP, (frame) => this.#heard(frame))
+    const has = (family: 4 | 6): boolean => this.#addresses.some(({ address }) => address.family === family);
+    this.#socket = has(4)
+      ? native.openPacketSocket(ifindex, ETHERTYPE_ARP, (frame) => this.#heard(claimOfArp(frame)))
       : native.openPacketSocket(ifindex, 0, null);
+    if (!has(6)) return;
+    // not by a packet socket: that one would see all IPv6 traffic of the host
+    const options = { protocol: PROTOCOL_ICMPV6, icmpType: TYPE_NEIGHBOUR_ADVERTISEMENT, ifindex };
+    this.#ear = native.openRaw6Receiver({ ...options, group: ALL_NODES.bytes }, ({ payload, hopLimit }) => {
+      if (hopLimit === HOP_LIMIT) this.#heard(claimOfNeighbourMessage(payload));
+    });
   }
 
   detach(): void {
     this.stop();
     this.#socket?.close();
     this.#socket = null;
+    this.#ear?.close();
+    this.#ear = null;
     this.#ifindex = null;
   }
 
@@ -157,11 +176,9 @@ export class Announcer {
     }
   }
 
-  #heard(frame: Uint8Array): void {
-    if (!this.#options.isOwner()) return;
-    const arp = decodeArp(frame);
-    if (arp === null) return;
-    const foreign = this.#addresses.some(({ address }) => isForeignClaim(arp, address, this.#mac));
-    if (foreign) this.#options.onForeignClaim();
+  #heard(claim: AddressClaim | null): void {
+    if (claim === null || !this.#options.isOwner()) return;
+    const foreign = this.#addresses.some(({ address }) => isForeign(claim, address, this.#mac));
+    if (foreign) this.#options.onForeignClaim(claim);
   }
 }

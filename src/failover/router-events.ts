@@ -1,9 +1,11 @@
 import type { Clock } from '../lib/clock.ts';
 import { errnoOf, messageOf, TandemError } from '../lib/errors.ts';
 import type { IpAddress } from '../lib/ip.ts';
+import { formatMac } from '../lib/mac.ts';
 import type { Emit, EventFields, EventInput } from '../model/event.ts';
 import type { DiscardReason } from '../model/failover.ts';
 import type { TransitionRecord } from '../model/history.ts';
+import { type AddressClaim, isVirtualMac } from '../vrrp/claim.ts';
 import { effectivePriority, type Router } from '../vrrp/router.ts';
 import { Complaint } from './complaint.ts';
 import { describeRouter, routerFields, type VirtualRouterSpec } from './router-spec.ts';
@@ -48,10 +50,14 @@ export class RouterEvents {
     this.#emit(this.#event('warn', 'failover.conflict', what, fields));
   }
 
-  foreignClaim(): void {
-    this.#conflicts++;
-    const what = ': another host announced our address; announcing it again';
-    this.#complaint.raise(what, this.#event('warn', 'failover.conflict', what));
+  /** @param count of such claims so far */
+  duplicate({ address, mac }: AddressClaim, count: number): void {
+    const { family, group } = this.#spec();
+    const router = `the virtual MAC of VRID ${group.vrid}, whose advertisements are not heard here,`;
+    const who = isVirtualMac(mac, family, group.vrid) ? router : `another host (${formatMac(mac)})`;
+    const what = `: ${who} claims ${address.text} while this node holds it; announcing it again`;
+    const fields = { address: address.text, mac: formatMac(mac), count };
+    this.#emit(this.#event('warn', 'failover.duplicate-address', what, fields));
   }
 
   /** A wrong password or version makes two nodes Active: the log must name it. Once a reason in a while. */

@@ -4,6 +4,7 @@ import { explain } from '../vrrp/explain.ts';
 import { outlook } from '../vrrp/outlook.ts';
 import { effectivePriority, type Router } from '../vrrp/router.ts';
 import type { AddressLease } from './address-lease.ts';
+import type { DuplicateWatch } from './duplicate-watch.ts';
 import type { Reception } from './reception.ts';
 import { heldText, type VirtualRouterSpec } from './router-spec.ts';
 import type { TransitionLog } from './transition-log.ts';
@@ -19,6 +20,7 @@ export interface StatusInput {
   readonly lease: Pick<AddressLease, 'refreshedAt'>;
   readonly log: Pick<TransitionLog, 'since' | 'count'>;
   readonly conflicts: number;
+  readonly duplicates: Pick<DuplicateWatch, 'status'>;
   readonly sent: number;
   readonly now: Instant;
 }
@@ -59,5 +61,6 @@ export function routerStatus(input: StatusInput): VirtualRouterStatus {
     discarded: reception.discarded,
     transitions: input.log.count,
     conflicts: input.conflicts,
+    duplicates: input.duplicates.status(now),
   };
 }

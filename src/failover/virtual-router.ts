@@ -1,5 +1,5 @@
 import type { Timer } from '../lib/clock.ts';
-import { type Duration, type Instant, micros, millis, seconds } from '../lib/duration.ts';
+import { type Duration, type Instant, seconds } from '../lib/duration.ts';
 import { messageOf } from '../lib/errors.ts';
 import { type IpAddress, ipFromBytes } from '../lib/ip.ts';
 import { GOOD_STANDING, MAX_WEIGHT, type Standing, type VirtualRouterStatus } from '../model/failover.ts';
@@ -21,6 +21,7 @@ import { AddressLease } from './address-lease.ts';
 import { Announcers } from './announcers.ts';
 import { Attachment } from './attachment.ts';
 import { ClaimGate } from './claim-gate.ts';
+import { DuplicateWatch } from './duplicate-watch.ts';
 import { type InterfaceView, isPermanent } from './interface-view.ts';
 import { Reception } from './reception.ts';
 import { RouterEvents } from './router-events.ts';
@@ -31,8 +32,6 @@ import { type Move, TransitionLog } from './transition-log.ts';
 
 /** Before a node that could not add its addresses stands for election again. */
 const CLAIM_RETRY = seconds(15);
-/** After a foreign announcement: an advertisement that explains it (a preempting peer) comes first. */
-const FOREIGN_CLAIM_GRACE = millis(100);
 
 /** Drives one virtual router's state machine: sockets, timers, leased addresses, announcements. */
 export class VirtualRouter {
@@ -45,6 +44,7 @@ export class VirtualRouter {
   readonly #events: RouterEvents;
   readonly #log: TransitionLog;
   readonly #gate: ClaimGate;
+  readonly #duplicates: DuplicateWatch;
   #spec: VirtualRouterSpec;
   #router: Router;
   /** The supervisor's judgement. */
@@ -52,7 +52,6 @@ export class VirtualRouter {
   /** Adding the addresses failed: unfit until the next attempt. */
   #claimFailed: string | null = null;
   #claimRetry: Timer | null = null;
-  #foreignClaim: Timer | null = null;
   /** The strongest advertisement that lay unread during a stall while Active. */
   #heardInStall: Heard | null = null;
   #sent = 0;
@@ -100,11 +99,17 @@ export class VirtualRouter {
         emit,
         fields,
         isOwner: () => this.#router.state === 'Active' && this.#lease.complete,
-        onForeignClaim: () => this.#foreignlyClaimed(),
+        onForeignClaim: (claim) => this.#duplicates.claimed(claim),
       },
       held,
       group.announce,
     );
+    this.#duplicates = new DuplicateWatch({
+      clock,
+      router: () => this.#router,
+      onContested: () => this.#feed({ type: 'contested' }),
+      onDuplicate: (claim, count) => this.#events.duplicate(claim, count),
+    });
     this.#attachment = new Attachment({
       spec: () => this.#spec,
       around,
@@ -236,7 +241,7 @@ export class VirtualRouter {
     this.#closed = true;
     for (const timer of this.#timers.values()) timer.cancel();
     this.#claimRetry?.cancel();
-    this.#foreignClaim?.cancel();
+    this.#duplicates.close();
     this.#gate.close();
     this.#attachment.close();
   }
@@ -252,6 +257,7 @@ export class VirtualRouter {
       lease: this.#lease,
       log: this.#log,
       conflicts: this.#events.conflicts,
+      duplicates: this.#duplicates,
       sent: this.#sent,
       now: this.#around.clock.now(),
     });
@@ -399,19 +405,6 @@ export class VirtualRouter {
     if (this.#attachment.blocked !== null) return this.#attachment.blocked;
     if (this.#claimFailed !== null) return this.#claimFailed;
     return this.#standing.fault ?? this.#gate.hindrance;
-  }
-
-  /** A preempting peer announces before it advertises: contradict only what is unexplained a little later. */
-  #foreignlyClaimed(): void {
-    if (this.#foreignClaim !== null) return;
-    const { clock } = this.#around;
-    const grace = micros(Math.max(FOREIGN_CLAIM_GRACE, this.#router.activeInterval));
-    this.#foreignClaim = clock.timerAfter(grace, () => {
-      this.#foreignClaim = null;
-      if (this.#router.state !== 'Active') return;
-      this.#events.foreignClaim();
-      this.#feed({ type: 'contested' });
-    });
   }
 
   #transitioned({ from, to, reason }: Move, stepped: Stepped): void {

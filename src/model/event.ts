@@ -32,6 +32,7 @@ export const EVENT_NAMES = [
   'failover.address-removed',
   'failover.address-restored',
   'failover.conflict',
+  'failover.duplicate-address',
   'failover.link',
   'failover.stall',
   'failover.realtime',

@@ -212,6 +212,11 @@ export interface VirtualRouterStatus {
   readonly advertisementsReceived: number;
   readonly discarded: Readonly<Partial<Record<DiscardReason, number>>>;
   readonly transitions: number;
-  /** Other routers that were Active beside this one, and foreign announcements of its addresses. */
+  /** Other routers that were Active beside this one. */
   readonly conflicts: number;
+  /** Claims of its addresses by hosts that are no router of this VRID, while it was Active. */
+  readonly duplicates: {
+    readonly count: number;
+    readonly last: { readonly address: string; readonly mac: string; readonly ageMillis: number } | null;
+  };
 }

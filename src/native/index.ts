@@ -128,10 +128,16 @@ export interface Native {
 
   /**
    * Receives raw IPv6 messages of one protocol with their hop limit (IPV6_RECVHOPLIMIT, IPV6_RECVPKTINFO);
-   * joins `group` on the interface when given. Sending stays with raw-socket.
+   * joins `group` on the interface when given. With `icmpType` (protocol 58 alone) messages of that type only.
+   * Sending stays with raw-socket.
    */
   openRaw6Receiver(
-    options: { readonly protocol: number; readonly ifindex: number; readonly group: Uint8Array | null },
+    options: {
+      readonly protocol: number;
+      readonly ifindex: number;
+      readonly group: Uint8Array | null;
+      readonly icmpType?: number;
+    },
     listener: (message: Raw6Message) => void,
   ): NativeHandle;
 

@@ -104,7 +104,13 @@ export const METRICS = {
   tandem_vrrp_advertisements_received_total: counter('Advertisements accepted.', 'group', 'family', 'vrid'),
   tandem_vrrp_discarded_total: counter('Thrown away, by reason.', 'group', 'family', 'vrid', 'reason'),
   tandem_vrrp_conflicts_total: counter(
-    'Others that were Active beside this node, or announced its addresses.',
+    'Other routers that were Active beside this node.',
+    'group',
+    'family',
+    'vrid',
+  ),
+  tandem_vrrp_duplicate_addresses_total: counter(
+    'Claims of its addresses by hosts that are no router of this VRID.',
     'group',
     'family',
     'vrid',

@@ -110,10 +110,3 @@ export function arpProbe(mac: Uint8Array, address: IpAddress): Uint8Array {
     targetIp: address,
   });
 }
-
-/** Does this frame claim `address` for another MAC than `ownMac`? */
-export function isForeignClaim(frame: ArpFrame, address: IpAddress, ownMac: Uint8Array): boolean {
-  return (
-    frame.senderIp.text === address.text && frame.senderMac.some((byte, i) => byte !== (ownMac[i] ?? -1))
-  );
-}

@@ -13,16 +13,16 @@ const SOLICITED_NODE: IpAddress = ipFromBytes(
   Uint8Array.of(0xff, 2, 0, 0, 0, 0, 0, 0, 0, 0, 0, 1, 0xff, 0, 0, 0),
 );
 
-const PROTOCOL_ICMPV6 = 58;
+export const PROTOCOL_ICMPV6 = 58;
 const TYPE_NEIGHBOUR_SOLICITATION = 135;
-const TYPE_NEIGHBOUR_ADVERTISEMENT = 136;
+export const TYPE_NEIGHBOUR_ADVERTISEMENT = 136;
 const OPTION_SOURCE_LINK_LAYER = 1;
 const OPTION_TARGET_LINK_LAYER = 2;
 const FLAG_ROUTER = 0x80;
 const FLAG_SOLICITED = 0x40;
 const FLAG_OVERRIDE = 0x20;
 /** RFC 4861, 7.1.2: a hop limit other than 255 has passed a router. */
-const HOP_LIMIT = 255;
+export const HOP_LIMIT = 255;
 
 /**
  * Neighbour Advertisement (RFC 4861, 4.4) in its frame, with the target link-layer address option:
@@ -123,6 +123,19 @@ function decodeFields(reader: ByteReader): NeighbourAdvertisement | null {
 }
 
 type Body = Pick<NeighbourAdvertisement, 'router' | 'solicited' | 'override' | 'target' | 'targetMac'>;
+
+/**
+ * An ICMPv6 message without its IPv6 header, as a raw socket hands it over: the kernel has checked the checksum,
+ * the hop limit is the caller's to check. Null for anything else than an advertisement; never throws.
+ */
+export function decodeNeighbourMessage(message: Uint8Array): Body | null {
+  try {
+    return decodeMessage(new ByteReader(message));
+  } catch (error) {
+    if (error instanceof TruncatedError) return null;
+    throw error;
+  }
+}
 
 function decodeMessage(reader: ByteReader): Body | null {
   if (reader.u8() !== TYPE_NEIGHBOUR_ADVERTISEMENT || reader.u8() !== 0) return null;

@@ -22,7 +22,7 @@ export const OWNER_PRIORITY = 255;
 /** The highest priority of a router that does not own the addresses. */
 export const MAX_PRIORITY = 254;
 
-export const TIMER_NAMES = ['active-down', 'adver', 'preempt-delay'] as const;
+export const TIMER_NAMES = ['active-down', 'adver', 'preempt-delay', 'reannounce'] as const;
 export type TimerName = (typeof TIMER_NAMES)[number];
 
 /** What a planned restart hands to the successor, so that the role survives. */
@@ -151,7 +151,7 @@ export function createRouter(settings: RouterSettings): Router {
     preemptReady: false,
     activeInterval: settings.advertiseInterval,
     expiryCause: 'active-down-expired',
-    timers: { 'active-down': null, adver: null, 'preempt-delay': null },
+    timers: { 'active-down': null, adver: null, 'preempt-delay': null, reannounce: null },
     peer: null,
     announcedAt: null,
     assertedAt: null,

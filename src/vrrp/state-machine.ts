@@ -1,7 +1,8 @@
-import { after, between, type Instant, instant, micros, seconds } from '../lib/duration.ts';
+import { after, type Instant, instant, micros } from '../lib/duration.ts';
 import { unreachable } from '../lib/errors.ts';
 import { compareIp } from '../lib/ip.ts';
 import type { TransitionReason } from '../model/failover.ts';
+import { assertOurselves, conflict, reannounce } from './conflict.ts';
 import { activeDownInterval, type IntervalInput, skewTime } from './intervals.ts';
 import { offerRole, shouldOfferAgain } from './offer.ts';
 import {
@@ -19,12 +20,6 @@ import {
 import { Turn } from './turn.ts';
 
 type Advertised = Extract<RouterInput, { type: 'advertisement' }>;
-
-/** Between announcements that conflicts cause, however often another Active insists. */
-const CONFLICT_HOLD = seconds(1);
-
-/** Assertions in one Advertisement_Interval: two routers that both believe to be the greater stay civil. */
-const MAX_ASSERTIONS = 10;
 
 export interface Step {
   readonly router: Router;
@@ -79,7 +74,7 @@ function dispatch(turn: Turn, input: RouterInput): void {
       takeover(turn);
       break;
     case 'contested':
-      if (turn.router.state === 'Active' && mayReannounce(turn)) turn.announce();
+      if (turn.router.state === 'Active') reannounce(turn);
       break;
     case 'lapsed':
       lapsed(turn);
@@ -187,6 +182,7 @@ function leave(turn: Turn, reason: TransitionReason): void {
     turn.act({ type: 'release' });
   }
   turn.cancel('adver');
+  turn.cancel('reannounce');
   turn.cancel('active-down');
   turn.cancel('preempt-delay');
   turn.set({ raised: null, yielded: false, preemptReady: false, wants: false, peer: null });
@@ -197,6 +193,7 @@ function leave(turn: Turn, reason: TransitionReason): void {
 
 function becomeBackup(turn: Turn, reason: TransitionReason): void {
   turn.cancel('adver');
+  turn.cancel('reannounce');
   turn.set({ raised: null, preemptReady: false });
   armActiveDown(turn);
   turn.transition('Backup', reason);
@@ -295,15 +292,6 @@ function heardWhileActive(turn: Turn, input: Advertised): void {
   }
 }
 
-/** RFC 9568 (new in it): a lower priority is answered at once; the regular advertisement stays where it was. */
-function assertOurselves(turn: Turn): void {
-  const { assertedAt, settings } = turn.router;
-  const hold = settings.advertiseInterval / MAX_ASSERTIONS;
-  if (assertedAt !== null && between(assertedAt, turn.now) < hold) return;
-  turn.set({ assertedAt: turn.now });
-  turn.send();
-}
-
 /**
  * Two were Active. The parting advertisement is the only way in which the one that stays can know it when
  * its own came first (a healed partition): it announces again, as keepalived does too on a lower priority.
@@ -327,19 +315,6 @@ function lapsed(turn: Turn): void {
   becomeBackup(turn, 'lease-expired');
 }
 
-/** Two were Active: whoever stays announces again, or the hosts on the link keep the other's MAC address. */
-function conflict(turn: Turn, { source, priority }: Advertised): void {
-  if (!mayReannounce(turn)) return;
-  turn.announce();
-  turn.act({ type: 'conflict', source, priority });
-}
-
-/** Not right after another announcement: that one is still being repeated. */
-function mayReannounce(turn: Turn): boolean {
-  const { announcedAt } = turn.router;
-  return announcedAt === null || between(announcedAt, turn.now) >= CONFLICT_HOLD;
-}
-
 // Timers
 
 function timerFired(turn: Turn, timer: TimerName): void {
@@ -353,6 +328,7 @@ function timerFired(turn: Turn, timer: TimerName): void {
   turn.set({ timers: { ...turn.router.timers, [timer]: null } });
   if (timer === 'adver') advertise(turn, deadline);
   else if (timer === 'preempt-delay') turn.set({ preemptReady: true });
+  else if (timer === 'reannounce') turn.announce();
   else activeDown(turn, deadline);
 }
 

@@ -3,6 +3,7 @@ import { describe, expect, it } from 'vitest';
 import { ipFromBytes } from '../../src/lib/ip.ts';
 import { DISCARD_REASONS } from '../../src/model/failover.ts';
 import { decodeArp, encodeArp } from '../../src/vrrp/arp.ts';
+import { claimOfArp, claimOfNeighbourMessage } from '../../src/vrrp/claim.ts';
 import { decodeNeighbourAdvertisement, encodeNeighbourAdvertisement } from '../../src/vrrp/ndp.ts';
 import {
   type Decoded,
@@ -127,5 +128,22 @@ describe('the ARP and NA decoders', () => {
       }),
       RUNS,
     );
+  });
+
+  it('find in any message a claim that is whole, or none', () => {
+    const messages = goldenNa.map((frame) => unhex(frame.frameHex).subarray(54));
+    let claims = 0;
+    fc.assert(
+      fc.property(fc.oneof(bytes, mutated(frames), mutated(messages)), (said) => {
+        for (const claim of [claimOfArp(said), claimOfNeighbourMessage(said)]) {
+          if (claim === null) continue;
+          claims++;
+          expect(claim.mac).toHaveLength(6);
+          expect([4, 16]).toContain(claim.address.bytes.length);
+        }
+      }),
+      RUNS,
+    );
+    expect(claims, 'the property above was tried on something').toBeGreaterThan(0);
   });
 });

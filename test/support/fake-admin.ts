@@ -107,6 +107,7 @@ export function statusOf(changes: Partial<Status> = {}): Status {
           discarded: { checksum: 2 },
           transitions: 2,
           conflicts: 1,
+          duplicates: { count: 0, last: null },
         },
       ],
     },

@@ -8,6 +8,7 @@ import type {
   NativeHandle,
   NetlinkEvent,
   PacketSocket,
+  Raw6Message,
 } from '../../src/native/index.ts';
 
 export const IFA_F_TENTATIVE = 0x40;
@@ -23,6 +24,7 @@ export class FakeKernel {
   refuse: { code: string } | null = null;
   #monitor: ((event: NetlinkEvent) => void) | null = null;
   #arp: ((frame: Uint8Array) => void) | null = null;
+  #icmp: ((message: Raw6Message) => void) | null = null;
 
   /** Typed as the whole addon: a unit that calls anything else fails loudly. */
   get native(): Native {
@@ -35,6 +37,8 @@ export class FakeKernel {
       monitor: (listener: (event: NetlinkEvent) => void) => this.#watch(listener),
       openPacketSocket: (_: number, etherType: number, listener: ((frame: Uint8Array) => void) | null) =>
         this.#packet(etherType, listener),
+      openRaw6Receiver: (options: { protocol: number }, listener: (message: Raw6Message) => void) =>
+        this.#raw6(options.protocol, listener),
     } as unknown as Native;
   }
 
@@ -45,6 +49,12 @@ export class FakeKernel {
   /** An ARP frame arrives. */
   arp(frame: Uint8Array): void {
     this.#arp?.(frame);
+  }
+
+  /** An ICMPv6 message arrives, without its IPv6 header. */
+  icmp(payload: Uint8Array, hopLimit = 255): void {
+    const [source, destination] = [new Uint8Array(16), new Uint8Array(16)];
+    this.#icmp?.({ payload, source, destination, hopLimit, ifindex: 7 });
   }
 
   has(prefix: IpPrefix): boolean {
@@ -76,6 +86,15 @@ export class FakeKernel {
     return {
       close: () => {
         this.#monitor = null;
+      },
+    };
+  }
+
+  #raw6(protocol: number, listener: (message: Raw6Message) => void): NativeHandle {
+    if (protocol === 58) this.#icmp = listener;
+    return {
+      close: () => {
+        this.#icmp = null;
       },
     };
   }

@@ -1,14 +1,32 @@
-import { type AddressFacts, type Check, type RouterFacts, routerName } from '../facts.ts';
+import { formatDuration, seconds } from '../../lib/duration.ts';
+import { type AddressFacts, type Check, type RouterFacts, routerName, type Status } from '../facts.ts';
 import { type Finding, ok, problem, skipped, warning } from '../finding.ts';
 
 /** The owner of the addresses (RFC 9568, 5.2.4) has them for good. */
 const OWNER = 255;
 
 /** Who holds the virtual addresses: this host, the peer, or somebody who must not. */
-export const checkAddresses: Check = ({ routers }) =>
-  routers.flatMap((router) =>
+export const checkAddresses: Check = ({ routers, daemon }) => [
+  ...routers.flatMap((router) =>
     router.addresses.flatMap((address) => [...permanent(router, address), ...answers(router, address)]),
-  );
+  ),
+  ...(daemon.kind === 'running' ? duplicates(daemon.status) : []),
+];
+
+/** A host that was there an hour ago, such as a virtual machine that was switched off, comes again. */
+const RECENT_MS = 24 * 3_600_000;
+
+/** What the daemon saw while nobody watched: the host may not answer now. */
+function duplicates({ failover }: Status): Finding[] {
+  return (failover?.routers ?? []).flatMap(({ interface: device, duplicates: { count, last } }) => {
+    if (last === null || last.ageMillis > RECENT_MS) return [];
+    const { address, mac, ageMillis } = last;
+    const when = `${formatDuration(seconds(Math.round(ageMillis / 1_000)))} ago`;
+    const seen = `${mac} claimed it ${when} while this node held it (${count === 1 ? 'once' : `${count} times`} in all)`;
+    const fix = `find the host with that MAC address on the link of ${device} and take ${address} off it`;
+    return [warning('address-duplicate', address, seen, fix)];
+  });
+}
 
 function permanent({ group }: RouterFacts, facts: AddressFacts): Finding[] {
   const fixed = facts.held.filter((held) => held.permanent);

@@ -1,5 +1,6 @@
 import { messageOf } from '../../lib/errors.ts';
 import { type IpAddress, type IpFamily, ipFromBytes, isLinkLocal } from '../../lib/ip.ts';
+import { formatMac } from '../../lib/mac.ts';
 import type { LinkInfo, Native, PacketSocket } from '../../native/index.ts';
 import { arpProbe, decodeArp, ETHERTYPE_ARP } from '../../vrrp/arp.ts';
 import { decodeNeighbourAdvertisement, ETHERTYPE_IPV6, neighbourSolicitation } from '../../vrrp/ndp.ts';
@@ -90,7 +91,3 @@ function linkLocalOf(native: Native, link: LinkInfo): IpAddress | null {
   const found = own.map(({ address }) => ipFromBytes(address));
   return found.find((address) => address.family === 6 && isLinkLocal(address)) ?? null;
 }
-
-/** "02:00:5e:10:00:01" */
-export const formatMac = (mac: Uint8Array): string =>
-  [...mac].map((byte) => byte.toString(16).padStart(2, '0')).join(':');

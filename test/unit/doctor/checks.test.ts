@@ -284,6 +284,22 @@ const CASES: Readonly<Record<Code, readonly Case[]>> = {
       'needs root',
     ],
   ],
+  'address-duplicate': [
+    [
+      'a host that claimed it a while ago',
+      'warning',
+      daemonFailover({
+        routers: FAILOVER.routers.map((one) => ({
+          ...one,
+          duplicates: {
+            count: 3,
+            last: { address: '10.0.0.100', mac: '02:00:00:00:00:99', ageMillis: 90_400 },
+          },
+        })),
+      }),
+      '02:00:00:00:00:99 claimed it 90s ago while this node held it (3 times in all)',
+    ],
+  ],
   'address-unanswered': [
     [
       'advertised only',

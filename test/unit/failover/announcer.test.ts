@@ -2,9 +2,10 @@ import { beforeEach, expect, test } from 'vitest';
 import { Announcer } from '../../../src/failover/announcer.ts';
 import { between, type Duration, millis, toMillis } from '../../../src/lib/duration.ts';
 import { type IpPrefix, parsePrefix } from '../../../src/lib/ip.ts';
+import { formatMac } from '../../../src/lib/mac.ts';
 import type { AnnounceSpec } from '../../../src/model/failover.ts';
-import { decodeArp, gratuitousArp } from '../../../src/vrrp/arp.ts';
-import { decodeNeighbourAdvertisement } from '../../../src/vrrp/ndp.ts';
+import { decodeArp, encodeArp, gratuitousArp } from '../../../src/vrrp/arp.ts';
+import { decodeNeighbourAdvertisement, unsolicitedNeighbourAdvertisement } from '../../../src/vrrp/ndp.ts';
 import { FakeKernel } from '../../support/fake-kernel.ts';
 import { ManualClock } from '../../support/manual-clock.ts';
 
@@ -15,13 +16,13 @@ const OTHER_MAC = Uint8Array.of(2, 0, 0, 0, 0, 2);
 let kernel: FakeKernel;
 let clock: ManualClock;
 let owner: boolean;
-let claims: number;
+let claims: string[];
 
 beforeEach(() => {
   kernel = new FakeKernel();
   clock = new ManualClock();
   owner = true;
-  claims = 0;
+  claims = [];
 });
 
 const NEVER = millis(0);
@@ -44,7 +45,7 @@ function announcer(refresh: Duration, more: Partial<AnnounceSpec> = {}): Announc
       emit: () => undefined,
       fields: {},
       isOwner: () => owner,
-      onForeignClaim: () => claims++,
+      onForeignClaim: ({ address, mac }) => claims.push(`${address.text} ${formatMac(mac)}`),
     },
     ADDRESSES,
     { ...SPEC, refresh, ...more },
@@ -81,20 +82,49 @@ test('what is no longer owned is not announced, not even in the middle of the re
   expect(kernel.frames).toHaveLength(2);
 });
 
-test('an owner hears when another host announces its address; its own and other addresses are nothing', () => {
+test('an owner hears another host that has its IPv4 address: announcements, requests and replies', () => {
   announcer(millis(0));
   const [virtual] = ADDRESSES;
   const other = parsePrefix('10.0.0.9/24');
   if (virtual === undefined || other === undefined) throw new Error('unreachable');
+  const said = (operation: 'request' | 'reply', senderMac: Uint8Array, sender = virtual): Uint8Array =>
+    encodeArp({
+      etherSource: senderMac,
+      etherDestination: MAC,
+      operation,
+      senderMac,
+      senderIp: sender.address,
+      targetMac: MAC,
+      targetIp: other.address,
+    });
   kernel.arp(gratuitousArp(MAC, virtual.address));
   kernel.arp(gratuitousArp(OTHER_MAC, other.address));
+  kernel.arp(said('request', OTHER_MAC, other));
   kernel.arp(new Uint8Array(3));
-  expect(claims).toBe(0);
+  expect(claims).toEqual([]);
   kernel.arp(gratuitousArp(OTHER_MAC, virtual.address));
-  expect(claims).toBe(1);
+  kernel.arp(said('request', OTHER_MAC));
+  kernel.arp(said('reply', OTHER_MAC));
+  expect(claims).toEqual(Array<string>(3).fill('10.0.0.100 02:00:00:00:00:02'));
   owner = false;
   kernel.arp(gratuitousArp(OTHER_MAC, virtual.address));
-  expect(claims).toBe(1);
+  expect(claims).toHaveLength(3);
+});
+
+test('an owner hears another host that advertises its IPv6 address, unless from behind a router', () => {
+  announcer(millis(0));
+  const virtual = ADDRESSES[1];
+  if (virtual === undefined) throw new Error('unreachable');
+  const said = (mac: Uint8Array): Uint8Array =>
+    unsolicitedNeighbourAdvertisement(mac, virtual.address).subarray(54);
+  kernel.icmp(said(MAC));
+  kernel.icmp(said(OTHER_MAC), 254);
+  kernel.icmp(said(OTHER_MAC).subarray(0, 20));
+  // without the link-layer option
+  kernel.icmp(said(OTHER_MAC).subarray(0, 24));
+  expect(claims).toEqual([]);
+  kernel.icmp(said(OTHER_MAC));
+  expect(claims).toEqual(['2001:db8::100 02:00:00:00:00:02']);
 });
 
 test('attach tells a new MAC address from the same again; an interface without one stays silent', () => {

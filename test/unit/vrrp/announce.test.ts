@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { arpProbe, decodeArp, encodeArp, gratuitousArp, isForeignClaim } from '../../../src/vrrp/arp.ts';
+import { arpProbe, decodeArp, encodeArp, gratuitousArp } from '../../../src/vrrp/arp.ts';
 import { onesComplementSum, pseudoHeaderSum } from '../../../src/vrrp/checksum.ts';
 import {
   decodeNeighbourAdvertisement,
@@ -69,22 +69,6 @@ describe('what is not one of them', () => {
     ['checksum', na.with(56, (na[56] ?? 0) ^ 1)],
   ])('NA: %s', (_, frame) => {
     expect(decodeNeighbourAdvertisement(frame)).toBeNull();
-  });
-});
-
-describe('isForeignClaim', () => {
-  const mac = unhex('aa164f0642ea');
-  const vip = addr('10.99.0.100');
-  const claim = (by: string, ip = vip): boolean => {
-    const frame = decodeArp(gratuitousArp(unhex(by), ip));
-    if (frame === null) throw new Error('not decoded');
-    return isForeignClaim(frame, vip, mac);
-  };
-
-  it('is another MAC for the same address', () => {
-    expect(claim('ee7afc6f5b6a')).toBe(true);
-    expect(claim('aa164f0642ea')).toBe(false);
-    expect(claim('ee7afc6f5b6a', addr('10.99.0.101'))).toBe(false);
   });
 });
 
