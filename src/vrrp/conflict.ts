@@ -16,12 +16,18 @@ const CONFLICT_HOLD = seconds(1);
 /** Assertions in one Advertisement_Interval: two routers that both believe to be the greater stay civil. */
 const MAX_ASSERTIONS = 10;
 
-/** Two were Active: whoever stays announces again, or the hosts on the link keep the other's MAC address. */
+/**
+ * Two were Active: whoever stays announces again, or the hosts on the link keep the other's MAC address. And once
+ * more a little later: what the other sent before it heard of us may arrive after our first frame, and `repeat`
+ * may be 1.
+ */
 export function conflict(
   turn: Turn,
   { source, priority }: Extract<RouterInput, { type: 'advertisement' }>,
 ): void {
-  if (reannounce(turn)) turn.act({ type: 'conflict', source, priority });
+  if (!reannounce(turn)) return;
+  turn.act({ type: 'conflict', source, priority });
+  turn.arm('reannounce', CONFLICT_HOLD);
 }
 
 /** Now, or a CONFLICT_HOLD after the last announcement. @returns true when it was now. */

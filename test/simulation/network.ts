@@ -2,8 +2,10 @@
  * N virtual routers on a fake link with a fake clock. The link loses, delays, duplicates and (thereby)
  * reorders; it can be cut in two and joined again. Messages travel as bytes through the real codec.
  */
+
+import type { Clock } from '../../src/lib/clock.ts';
 import { type Duration, type Instant, instant, millis } from '../../src/lib/duration.ts';
-import { type IpAddress, ipFromBytes } from '../../src/lib/ip.ts';
+import { type IpAddress, type IpFamily, ipFromBytes } from '../../src/lib/ip.ts';
 import type { VrrpState } from '../../src/model/failover.ts';
 import {
   decodeAdvertisement,
@@ -11,6 +13,7 @@ import {
   encodeAdvertisement,
   refusal,
   VRRP_GROUP_4,
+  VRRP_GROUP_6,
 } from '../../src/vrrp/packet.ts';
 import { createRouter, type Router, type RouterInput, type TimerName } from '../../src/vrrp/router.ts';
 import { step } from '../../src/vrrp/state-machine.ts';
@@ -58,7 +61,15 @@ interface Event {
   readonly run: () => void;
 }
 
-const VIP = ipFromBytes(Uint8Array.of(10, 0, 0, 100));
+/** The virtual address of each family. */
+export const VIPS: Readonly<Record<IpFamily, IpAddress>> = { 4: address(4, 100), 6: address(6, 100) };
+
+/** 10.0.0.n, or fe80::n, which the IPv6 list of addresses has to begin with. */
+function address(family: IpFamily, n: number): IpAddress {
+  if (family === 4) return ipFromBytes(Uint8Array.of(10, 0, 0, n));
+  return ipFromBytes(Uint8Array.of(0xfe, 0x80, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, n));
+}
+
 const VRID = 51;
 
 export class Network {
@@ -68,16 +79,21 @@ export class Network {
   /** Claims so far, and how often the last holder let go while nobody else held the address. */
   moves = 0;
   abandoned = 0;
+  /** More that a node does when it announces its address, or lets go of it. */
+  onAnnounce: (node: SimNode) => void = () => undefined;
+  onRelease: (node: SimNode) => void = () => undefined;
+  readonly family: IpFamily;
   readonly #random: () => number;
   readonly #timers = new Map<string, number>();
   #events: Event[] = [];
   #order = 0;
 
-  constructor(specs: readonly NodeSpec[], quality: LinkQuality, seed: number) {
+  constructor(specs: readonly NodeSpec[], quality: LinkQuality, seed: number, family: IpFamily = 4) {
     this.quality = quality;
+    this.family = family;
     this.#random = mulberry32(seed);
     this.nodes = specs.map((spec, index) => {
-      const source = ipFromBytes(Uint8Array.of(10, 0, 0, index + 1));
+      const source = address(family, index + 1);
       const router = createRouter({
         version: 3,
         priority: spec.priority,
@@ -140,7 +156,7 @@ export class Network {
       else if (action.type === 'cancel') this.#timers.delete(`${node.index}/${action.timer}`);
       else if (action.type === 'claim') this.#claim(node);
       else if (action.type === 'release') this.#release(node);
-      else if (action.type === 'announce') node.announced.push(this.now);
+      else if (action.type === 'announce') this.#announce(node);
     }
   }
 
@@ -149,14 +165,38 @@ export class Network {
     node.holds = true;
   }
 
+  #announce(node: SimNode): void {
+    node.announced.push(this.now);
+    this.onAnnounce(node);
+  }
+
   #release(node: SimNode): void {
     node.holds = false;
+    this.onRelease(node);
     if (this.holders().length === 0) this.abandoned++;
   }
 
   startAll(): void {
     for (const node of this.nodes) this.input(node, { type: 'start', resume: null });
   }
+
+  /** The network's time for shells that want a clock. */
+  readonly clock: Clock = {
+    now: () => this.now,
+    wallMillis: () => this.now / 1_000,
+    timerAfter: (delay, fire) => this.clock.timerAt(instant(this.now + delay), fire),
+    timerAt: (at, fire) => {
+      let live = true;
+      this.at(at, () => {
+        if (live) fire();
+      });
+      return {
+        cancel: () => {
+          live = false;
+        },
+      };
+    },
+  };
 
   /** Dies without a word; its leased address dies with it. */
   crash(node: SimNode): void {
@@ -176,6 +216,15 @@ export class Network {
   /** Anybody's bytes, to everybody, as the socket would hand them over. */
   inject(message: Uint8Array, envelope: Envelope): void {
     for (const node of this.nodes) this.#receive(node, message, envelope);
+  }
+
+  /** Calls `arrive` when, and as often as, the link delivers what one side sends to another. */
+  deliver(fromSide: number, toSide: number, arrive: () => void): void {
+    if (fromSide !== toSide || this.#random() < this.quality.loss) return;
+    const copies = this.#random() < this.quality.duplication ? 2 : 1;
+    for (let i = 0; i < copies; i++) {
+      this.at(instant(this.now + 1 + Math.floor(this.#random() * this.quality.delay)), arrive);
+    }
   }
 
   at(when: Instant, run: () => void): void {
@@ -229,30 +278,24 @@ export class Network {
 
   #send(node: SimNode, priority: number): void {
     node.sent.push(this.now);
-    const envelope: Envelope = { family: 4, source: node.source, destination: VRRP_GROUP_4, hopLimit: 255 };
+    const { family } = this;
+    const destination = family === 4 ? VRRP_GROUP_4 : VRRP_GROUP_6;
+    const envelope: Envelope = { family, source: node.source, destination, hopLimit: 255 };
     const message = encodeAdvertisement(
       {
         version: 3,
-        family: 4,
+        family,
         vrid: node.vrid,
         priority,
-        addresses: [VIP],
+        addresses: [VIPS[family]],
         interval: node.router.settings.advertiseInterval,
         authentication: { type: 'none' },
       },
       { ...envelope, checksumStyle: 'rfc5798' },
     );
     for (const other of this.nodes) {
-      if (other !== node && other.vrid === node.vrid) this.#carry(node, other, message, envelope);
-    }
-  }
-
-  #carry(from: SimNode, to: SimNode, message: Uint8Array, envelope: Envelope): void {
-    if (from.side !== to.side || this.#random() < this.quality.loss) return;
-    const copies = this.#random() < this.quality.duplication ? 2 : 1;
-    for (let i = 0; i < copies; i++) {
-      const at = instant(this.now + 1 + Math.floor(this.#random() * this.quality.delay));
-      this.at(at, () => this.#receive(to, message, envelope));
+      if (other === node || other.vrid !== node.vrid) continue;
+      this.deliver(node.side, other.side, () => this.#receive(other, message, envelope));
     }
   }
 
