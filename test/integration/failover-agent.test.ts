@@ -258,9 +258,14 @@ describe.skipIf(unable !== null)('failover agent', () => {
     expect(a.hasEvent('failover.address-removed')).toBe(false);
   });
 
-  test('another host that announces the address is contradicted', async () => {
-    const { a } = await startPair();
-    const dump = client.spawn('arp', ['tcpdump', '-lnne', '-i', 'eth0', 'arp and arp host 10.99.0.100']);
+  test('another host that has an address is told and contradicted, a preempting router is neither', async () => {
+    const groups = [{ priority: 100, addresses: [`${VIP4}/24`, `${VIP6}/64`] }];
+    const b = await start(hostB, { groups });
+    for (const family of [4, 6] as const) await b.waitState('Active', family);
+    const a = await start(hostA, { groups: groups.map((group) => ({ ...group, priority: 200 })) });
+    for (const family of [4, 6] as const) await b.waitState('Backup', family);
+    const what = '(arp host 10.99.0.100) or (icmp6 and ip6[40] == 136)';
+    const dump = client.spawn('arp', ['tcpdump', '-lnne', '-i', 'eth0', what]);
     captures.push(dump);
     await eventually('tcpdump listens', () => dump.log().includes('listening on'));
     // the first announcements are over
@@ -272,15 +277,33 @@ describe.skipIf(unable !== null)('failover agent', () => {
       '-e',
       `import { loadNative } from '${DIST}/native/index.js';
        import { gratuitousArp } from '${DIST}/vrrp/arp.js';
+       import { unsolicitedNeighbourAdvertisement } from '${DIST}/vrrp/ndp.js';
        import { parseIp } from '${DIST}/lib/ip.js';
        const native = loadNative();
        const { index, mac } = native.listLinks().find(({ name }) => name === 'eth0');
-       native.openPacketSocket(index, 0, null).send(gratuitousArp(mac, parseIp('${VIP4}')));`,
+       const socket = native.openPacketSocket(index, 0, null);
+       socket.send(gratuitousArp(mac, parseIp('${VIP4}')));
+       socket.send(unsolicitedNeighbourAdvertisement(mac, parseIp('${VIP6}')));`,
     ]);
     expect(announced.status, announced.stderr).toBe(0);
-    await eventually('the conflict is told', () => a.hasEvent('failover.conflict'));
-    const mac = /link\/ether (\S+)/.exec(hostA.ip('link', 'show', 'eth0'))?.[1] ?? 'no MAC address';
-    await eventually('a announces again', () => dump.log().slice(before).includes(mac));
+    const macOf = (host: Host): string =>
+      /link\/ether (\S+)/.exec(host.ip('link', 'show', 'eth0'))?.[1] ?? 'no MAC address';
+    const told = (): unknown[] =>
+      a.events('failover.duplicate-address').map(({ fields }) => [fields['address'], fields['mac']]);
+    await eventually('both are told', () => told().length === 2);
+    expect(told().sort()).toEqual([
+      [VIP4, macOf(client)],
+      [VIP6, macOf(client)],
+    ]);
+    await eventually('a announces both again', () => {
+      const lines = dump.log().slice(before).split('\n');
+      const again = lines.filter((line) => line.includes(` ${macOf(hostA)} > `));
+      return ['ARP', 'neighbor advertisement'].every((word) => again.some((line) => line.includes(word)));
+    });
+    expect((await a.router(6))?.duplicates.last).toMatchObject({ address: VIP6, mac: macOf(client) });
+    for (const node of [a, b]) expect(node.events('failover.conflict')).toEqual([]);
+    // the preempting router announced before it advertised
+    expect(b.events('failover.duplicate-address')).toEqual([]);
   });
 
   test('an address that another program deletes is back at once', async () => {

@@ -15,7 +15,13 @@ import {
   VRRP_GROUP_4,
   VRRP_GROUP_6,
 } from '../../src/vrrp/packet.ts';
-import { createRouter, type Router, type RouterInput, type TimerName } from '../../src/vrrp/router.ts';
+import {
+  createRouter,
+  type Router,
+  type RouterInput,
+  TIMER_NAMES,
+  type TimerName,
+} from '../../src/vrrp/router.ts';
 import { step } from '../../src/vrrp/state-machine.ts';
 import { coordinate } from '../../src/vrrp/sync.ts';
 
@@ -202,6 +208,15 @@ export class Network {
   crash(node: SimNode): void {
     node.dead = true;
     node.holds = false;
+  }
+
+  /** Dies, if it has not yet, and comes again remembering nothing. */
+  restart(node: SimNode): void {
+    this.crash(node);
+    for (const timer of TIMER_NAMES) this.#timers.delete(`${node.index}/${timer}`);
+    node.dead = false;
+    node.router = createRouter(node.router.settings);
+    this.input(node, { type: 'start', resume: null });
   }
 
   /** Sides: nodes with the same number hear each other. */
