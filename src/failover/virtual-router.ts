@@ -308,7 +308,7 @@ export class VirtualRouter {
         this.#lease.release();
         break;
       case 'announce':
-        this.#announcers.announce('active');
+        this.#announcers.announce(stepped.before.state === 'Active' ? 'conflict' : 'active');
         break;
       case 'conflict':
         this.#events.conflict(action.source, action.priority);

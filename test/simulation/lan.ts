@@ -48,7 +48,7 @@ export class Lan {
     this.network = new Network(specs, options.quality, options.seed, options.family);
     this.hosts = Array.from({ length: options.hosts }, () => ({ side: 0, cache: null }));
     this.#nics = this.network.nodes.map((node) => this.#nic(node, options.announce));
-    this.network.onAnnounce = (node) => this.#of(node).announcer.announce();
+    this.network.onAnnounce = (node, cause) => this.#of(node).announcer.announce(cause);
     this.network.onRelease = (node) => this.#of(node).announcer.stop();
   }
 

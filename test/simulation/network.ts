@@ -3,6 +3,7 @@
  * reorders; it can be cut in two and joined again. Messages travel as bytes through the real codec.
  */
 
+import type { AnnounceCause } from '../../src/failover/announcer.ts';
 import type { Clock } from '../../src/lib/clock.ts';
 import { type Duration, type Instant, instant, millis } from '../../src/lib/duration.ts';
 import { type IpAddress, type IpFamily, ipFromBytes } from '../../src/lib/ip.ts';
@@ -86,7 +87,7 @@ export class Network {
   moves = 0;
   abandoned = 0;
   /** More that a node does when it announces its address, or lets go of it. */
-  onAnnounce: (node: SimNode) => void = () => undefined;
+  onAnnounce: (node: SimNode, cause: AnnounceCause) => void = () => undefined;
   onRelease: (node: SimNode) => void = () => undefined;
   readonly family: IpFamily;
   readonly #random: () => number;
@@ -154,6 +155,7 @@ export class Network {
 
   #step(node: SimNode, input: RouterInput): void {
     if (node.dead) return;
+    const cause = node.router.state === 'Active' ? 'conflict' : 'active';
     const { router, actions } = step(node.router, input, this.now);
     node.router = router;
     for (const action of actions) {
@@ -162,7 +164,7 @@ export class Network {
       else if (action.type === 'cancel') this.#timers.delete(`${node.index}/${action.timer}`);
       else if (action.type === 'claim') this.#claim(node);
       else if (action.type === 'release') this.#release(node);
-      else if (action.type === 'announce') this.#announce(node);
+      else if (action.type === 'announce') this.#announce(node, cause);
     }
   }
 
@@ -171,9 +173,9 @@ export class Network {
     node.holds = true;
   }
 
-  #announce(node: SimNode): void {
+  #announce(node: SimNode, cause: AnnounceCause): void {
     node.announced.push(this.now);
-    this.onAnnounce(node);
+    this.onAnnounce(node, cause);
   }
 
   #release(node: SimNode): void {

@@ -31,7 +31,17 @@ function lanOf(given: Heal, refresh = millis(0)): Lan {
     (priority, i): NodeSpec => ({ priority, preempt: given.preempt[i] === true, interval: INTERVAL }),
   );
   const { family, seed, repeat } = given;
-  const announce = { repeat, interval: millis(200), refresh };
+  const never = millis(0);
+  const announce = {
+    repeat,
+    interval: millis(200),
+    delay: never,
+    refresh,
+    refreshRepeat: 1,
+    pace: never,
+    conflictRepeat: repeat,
+    conflictDelay: never,
+  };
   const lan = new Lan(specs, { hosts: HOSTS, quality: lossless(given), seed, family, announce });
   lan.network.startAll();
   lan.network.run(seconds(2));
