@@ -12,6 +12,18 @@
 namespace tandem {
 namespace {
 
+// CPU time that a SCHED_FIFO thread may use without ever sleeping before the kernel ends the process. Nothing else can
+// end an endless loop at that priority on a host with one CPU: whoever would, gets none.
+constexpr rlim_t kMaxRealtimeMicros = 2'000'000;
+
+void LimitRealtime(Napi::Env env) {
+  rlimit limit{};
+  if (::getrlimit(RLIMIT_RTTIME, &limit) != 0) ThrowErrno(env, errno, "getrlimit");
+  limit.rlim_max = std::min(limit.rlim_max, kMaxRealtimeMicros);
+  limit.rlim_cur = limit.rlim_max;
+  if (::setrlimit(RLIMIT_RTTIME, &limit) != 0) ThrowErrno(env, errno, "setrlimit");
+}
+
 Napi::Value SetRealtime(const Napi::CallbackInfo& info) {
   int priority = static_cast<int>(IntegerArgument(info, 0, "priority", 0, 99));
   sched_param param{};
@@ -22,6 +34,7 @@ Napi::Value SetRealtime(const Napi::CallbackInfo& info) {
   if (::sched_setscheduler(::getpid(), policy, &param) != 0) {
     ThrowErrno(info.Env(), errno, "sched_setscheduler");
   }
+  if (priority > 0) LimitRealtime(info.Env());
   return info.Env().Undefined();
 }
 

@@ -109,6 +109,11 @@ export class Failover {
     return new Handovers({ spec, peer, secret: loadSecret(peer.secretFile), agent, ...this.#options });
   }
 
+  /** Before work that keeps the supervisor from its heartbeats. */
+  announceWork(): void {
+    this.#running?.agent.announceWork();
+  }
+
   /** Routers that did not change keep state and timers. */
   configure(spec: FailoverSpec): void {
     if (this.#running === null) return;

@@ -235,14 +235,14 @@ export class Supervisor implements AdminBackend {
   /** One reload at a time: a second request while one runs gets the result of a reload of its own, after it. */
   reload(): Promise<ReloadResult> {
     const before = this.#reloading?.catch(() => undefined) ?? Promise.resolve();
-    const next = before.then(() => this.#reload());
-    this.#reloading = next;
-    return next;
+    this.#reloading = before.then(() => this.#reload());
+    return this.#reloading;
   }
 
   async #reload(): Promise<ReloadResult> {
     const before = this.#config;
     try {
+      this.#failover.announceWork();
       const after = loadConfig(before.path, {
         hostFaults: 'warning',
         onWarning: (w) => this.#warn(w.message),

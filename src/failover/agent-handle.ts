@@ -18,24 +18,18 @@ import type { TransitionRecord } from '../model/history.ts';
 import { loadNative, type Native } from '../native/index.ts';
 import type { ResumePoint } from '../vrrp/router.ts';
 import { cleanUpAfterAgent } from './aftermath.ts';
+import { type AgentCommandResult, AgentCommands } from './agent-commands.ts';
 import { type AgentExit, AgentProcess, type Resume } from './agent-process.ts';
 import type { ClaimRequest, ClaimVerdict } from './notifier.ts';
-import {
-  AGENT_SILENCE_MS,
-  type FailoverCommand,
-  type FromAgent,
-  HEARTBEAT_MS,
-  type RouterKey,
-} from './protocol.ts';
+import { type FailoverCommand, type FromAgent, HEARTBEAT_MS, type RouterKey } from './protocol.ts';
+import { silenceLimit } from './silence.ts';
 import { agentLost, TransitionHistory } from './transition-history.ts';
 
 const HEARTBEAT = millis(HEARTBEAT_MS);
-const AGENT_SILENCE = millis(AGENT_SILENCE_MS);
 /** From fork to the first message: Node has to start, on a host that may be busy booting. */
 const START_LIMIT = seconds(10);
 const STOP_LIMIT = seconds(2);
 const HAND_ON_LIMIT = seconds(1);
-const COMMAND_LIMIT = seconds(2);
 const FIRST_BACKOFF = millis(100);
 const MAX_BACKOFF = seconds(10);
 /** An agent that ran this long was not in a crash loop. */
@@ -64,16 +58,6 @@ export interface AgentStatus {
   readonly routers: readonly VirtualRouterStatus[];
 }
 
-export interface AgentCommandResult {
-  readonly ok: boolean;
-  readonly message: string;
-}
-
-interface PendingCommand {
-  readonly resolve: (result: AgentCommandResult) => void;
-  readonly timer: Timer;
-}
-
 /**
  * The supervisor's side of the failover agent: forks it, configures it, watches it, cleans up after it and
  * starts it anew. Agent and supervisor watch each other; the one that survives takes the addresses off.
@@ -86,7 +70,7 @@ export class AgentHandle {
   readonly #beforeClaim: (request: ClaimRequest) => Promise<ClaimVerdict>;
   readonly #clock: Clock;
   readonly history = new TransitionHistory();
-  readonly #commands = new Map<number, PendingCommand>();
+  readonly #commands: AgentCommands;
   #spec: FailoverSpec;
   #standings: Standings = {};
   #agent: AgentProcess | null = null;
@@ -96,7 +80,6 @@ export class AgentHandle {
   #backoff: Duration = FIRST_BACKOFF;
   #respawn: Timer | null = null;
   #tick: Timer | null = null;
-  #nextCommand = 1;
   /** A successor on its way; a second `restart` joins the first. */
   #restarting: Promise<void> | null = null;
   #stopping = false;
@@ -111,6 +94,7 @@ export class AgentHandle {
     this.#onTransition = options.onTransition ?? (() => undefined);
     this.#beforeClaim = options.beforeClaim ?? (async () => ({ proceed: true, why: 'nobody to ask' }));
     this.#clock = options.clock ?? systemClock;
+    this.#commands = new AgentCommands(this.#clock);
     this.#startedAt = this.#clock.now();
   }
 
@@ -124,6 +108,7 @@ export class AgentHandle {
   /** A changed configuration; virtual routers that did not change keep state and timers. */
   configure(spec: FailoverSpec): void {
     this.#spec = spec;
+    if (this.#agent !== null) this.#agent.patience = this.#patience;
     if (this.#state !== 'running') return;
     this.#agent?.send({ type: 'configure', spec, resume: {} });
   }
@@ -133,6 +118,11 @@ export class AgentHandle {
     const changed = !isDeepStrictEqual(standings, this.#standings);
     this.#standings = standings;
     if (changed) this.#sendHeartbeat();
+  }
+
+  /** Before work that keeps the event loop from turning: its silence is not to be taken for a hang. */
+  announceWork(): void {
+    this.#agent?.send({ type: 'long-work' });
   }
 
   status(): AgentStatus {
@@ -156,14 +146,7 @@ export class AgentHandle {
     if (agent === null || this.#state !== 'running') {
       return Promise.resolve({ ok: false, message: `the failover agent is ${this.#state}` });
     }
-    const id = this.#nextCommand++;
-    return new Promise((resolve) => {
-      const timer = this.#clock.timerAfter(COMMAND_LIMIT, () =>
-        this.#settle(id, { ok: false, message: 'the failover agent did not answer' }),
-      );
-      this.#commands.set(id, { resolve, timer });
-      agent.send({ type: 'command', id, command, group, by });
-    });
+    return this.#commands.ask((id) => agent.send({ type: 'command', id, command, group, by }));
   }
 
   /**
@@ -191,14 +174,16 @@ export class AgentHandle {
     agent.send({ type: 'stop', keepRole: false });
     const exit = await agent.within(STOP_LIMIT, agent.exited);
     this.#state = 'dead';
-    this.#abandonCommands();
+    this.#commands.abandon();
     if (exit.code !== 0) await this.#cleanUp(agent.routers);
   }
 
   #launch(resume: Resume = {}): void {
     this.#state = 'starting';
     this.#startedAt = this.#clock.now();
-    const agent = new AgentProcess(this.#clock, (message) => this.#heard(agent, message, resume));
+    const agent = new AgentProcess(this.#clock, this.#patience, (message) =>
+      this.#heard(agent, message, resume),
+    );
     this.#adopt(agent);
   }
 
@@ -232,7 +217,7 @@ export class AgentHandle {
         this.#emit(message.event);
         break;
       case 'command-result':
-        this.#settle(message.id, message);
+        this.#commands.settle(message.id, message);
         break;
       case 'stopped':
         break;
@@ -260,7 +245,7 @@ export class AgentHandle {
   #lost(agent: AgentProcess, { code, signal }: AgentExit): void {
     this.#agent = null;
     this.#state = 'dead';
-    this.#abandonCommands();
+    this.#commands.abandon();
     const how = signal === null ? `status ${code}` : signal;
     this.#event('error', 'failover.agent-exited', `the failover agent ended with ${how}`, { code, signal });
     for (const router of agent.routers) {
@@ -295,11 +280,16 @@ export class AgentHandle {
     });
   }
 
+  /** How long the agent may hang. */
+  get #patience(): Duration {
+    return silenceLimit(this.#spec.groups.map(({ lease }) => lease));
+  }
+
   #armTick(last: Instant): void {
     const at = after(last, HEARTBEAT);
     this.#tick = this.#clock.timerAt(at, () => {
       const now = this.#clock.now();
-      if (between(at, now) > AGENT_SILENCE / 2) this.#agent?.forgiveSilence();
+      if (between(at, now) > this.#patience / 2) this.#agent?.forgiveSilence();
       this.#sendHeartbeat();
       this.#watch();
       this.#armTick(now);
@@ -313,15 +303,16 @@ export class AgentHandle {
   #watch(): void {
     const agent = this.#agent;
     if (agent === null || this.#state === 'hung') return;
-    const silence = agent.silence();
-    if (silence < (this.#state === 'starting' ? START_LIMIT : AGENT_SILENCE)) return;
+    const starting = this.#state === 'starting';
+    const trouble = starting && agent.silence() < START_LIMIT ? null : agent.trouble();
+    if (trouble === null) return;
     this.#state = 'hung';
-    const millisSilent = Math.round(toMillis(silence));
+    const millisSilent = Math.round(toMillis(agent.silence()));
     this.#event(
       'error',
       'failover.agent-hung',
-      `the failover agent has been silent for ${millisSilent} ms and is ended`,
-      { pid: agent.pid, silenceMillis: millisSilent },
+      `the failover agent ${trouble}, silent for ${millisSilent} ms, and is ended`,
+      { pid: agent.pid, silenceMillis: millisSilent, trouble },
     );
     // its exit brings the clean-up and the next one
     agent.kill();
@@ -344,7 +335,7 @@ export class AgentHandle {
     this.#adopt(successor.agent);
     this.#state = 'starting';
     successor.go(resume ?? resumeFrom(old.routers));
-    this.#abandonCommands();
+    this.#commands.abandon();
   }
 
   /** Forks a successor and waits until it has loaded. */
@@ -353,7 +344,7 @@ export class AgentHandle {
     const hello = new Promise<'hello'>((resolve) => {
       loaded = () => resolve('hello');
     });
-    const agent = new AgentProcess(this.#clock, (message) => {
+    const agent = new AgentProcess(this.#clock, this.#patience, (message) => {
       if (message.type === 'hello') loaded();
       else this.#heard(agent, message, {});
     });
@@ -365,20 +356,6 @@ export class AgentHandle {
       );
     }
     return { agent, go: (resume) => this.#introduce(agent, resume) };
-  }
-
-  #settle(id: number, { ok, message }: AgentCommandResult): void {
-    const pending = this.#commands.get(id);
-    if (pending === undefined) return;
-    this.#commands.delete(id);
-    pending.timer.cancel();
-    pending.resolve({ ok, message });
-  }
-
-  #abandonCommands(): void {
-    for (const id of this.#commands.keys()) {
-      this.#settle(id, { ok: false, message: 'the failover agent ended before it answered' });
-    }
   }
 
   #event(

@@ -1,10 +1,12 @@
 import { type ChildProcess, fork } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
 import type { Clock } from '../lib/clock.ts';
-import { between, type Duration, type Instant } from '../lib/duration.ts';
+import type { Duration } from '../lib/duration.ts';
 import type { VirtualRouterStatus } from '../model/failover.ts';
 import type { ResumePoint } from '../vrrp/router.ts';
+import { lookAt } from './process-sight.ts';
 import type { FromAgent, RouterKey, ToAgent } from './protocol.ts';
+import { SilenceWatch } from './silence.ts';
 
 const ENTRY = fileURLToPath(new URL('./agent.js', import.meta.url));
 /** Messages that a stopped agent has not read; it is ended long before there are so many. */
@@ -25,23 +27,26 @@ export class AgentProcess {
   readonly exited: Promise<AgentExit>;
   /** What it hands on with its last word; null when it ended without one. */
   readonly stopped: Promise<Resume | null>;
-  #heardAt: Instant;
+  readonly #watch: SilenceWatch;
   #unread = 0;
   #gone = false;
   #onStopped: (resume: Resume) => void = () => undefined;
   /** The last heartbeat. */
   routers: readonly VirtualRouterStatus[] = [];
 
-  constructor(clock: Clock, onMessage: (message: FromAgent) => void) {
+  /** @param patience how long it may hang */
+  constructor(clock: Clock, patience: Duration, onMessage: (message: FromAgent) => void) {
     this.#clock = clock;
-    this.#heardAt = clock.now();
     this.#onMessage = onMessage;
     this.#child = fork(ENTRY, [], {
       serialization: 'advanced',
-      // a debugger's port or a test runner's hooks are not for the agent
-      execArgv: [],
+      // A debugger's port or a test runner's hooks are not for the agent. Its garbage is collected by its one
+      // real-time thread: helper threads have no such priority, and on a busy host it would wait for them.
+      execArgv: ['--single-threaded-gc'],
       stdio: ['ignore', 'inherit', 'inherit', 'ipc'],
     });
+    const { pid } = this.#child;
+    this.#watch = new SilenceWatch(clock.now(), patience, () => (pid === undefined ? null : lookAt(pid)));
     this.#child.on('message', (message) => this.#heard(message as FromAgent));
     this.exited = new Promise((resolve) => {
       const end = (exit: AgentExit): void => {
@@ -70,12 +75,21 @@ export class AgentProcess {
 
   /** Since its last message, or since the fork. */
   silence(): Duration {
-    return between(this.#heardAt, this.#clock.now());
+    return this.#watch.silence(this.#clock.now());
+  }
+
+  set patience(patience: Duration) {
+    this.#watch.limit = patience;
   }
 
   /** When the supervisor itself did not run, the agent's messages may still lie unread. */
   forgiveSilence(): void {
-    this.#heardAt = this.#clock.now();
+    this.#watch.heard(this.#clock.now());
+  }
+
+  /** What is wrong with it when it is silent; null while it may live. Asked several times a second. */
+  trouble(): string | null {
+    return this.#watch.check(this.#clock.now());
   }
 
   send(message: ToAgent): void {
@@ -102,7 +116,7 @@ export class AgentProcess {
   }
 
   #heard(message: FromAgent): void {
-    this.#heardAt = this.#clock.now();
+    this.#watch.heard(this.#clock.now());
     if (message.type === 'heartbeat') this.routers = message.routers;
     if (message.type === 'stopped') this.#onStopped(message.resume);
     this.#onMessage(message);

@@ -4,17 +4,23 @@
  * IPC channel.
  */
 import { writeSync } from 'node:fs';
+import { setPriority } from 'node:os';
 import { systemClock, type Timer } from '../lib/clock.ts';
-import { after, between, type Instant, millis } from '../lib/duration.ts';
+import { after, between, type Instant, millis, toMillis } from '../lib/duration.ts';
 import { EXIT, errnoOf, messageOf, TandemError, unreachable } from '../lib/errors.ts';
 import type { EventInput } from '../model/event.ts';
 import { loadNative, type Native } from '../native/index.ts';
 import type { ClaimRequest, ClaimVerdict } from './notifier.ts';
-import { type FromAgent, HEARTBEAT_MS, SUPERVISOR_SILENCE_MS, type ToAgent } from './protocol.ts';
+import { lookAt } from './process-sight.ts';
+import { type FromAgent, HEARTBEAT_MS, type ToAgent } from './protocol.ts';
 import { RouterSet } from './router-set.ts';
+import { SilenceWatch, silenceLimit } from './silence.ts';
 
 const HEARTBEAT = millis(HEARTBEAT_MS);
-const SUPERVISOR_SILENCE = millis(SUPERVISOR_SILENCE_MS);
+/** Milliseconds. */
+const SHORTEST_SLEEP = 0.05;
+/** Without SCHED_FIFO: ahead of whatever shares the CPU by niceness. */
+const MOST_URGENT = -20;
 /** Messages that a stopped supervisor has not read; then it misses some, and this process keeps its memory. */
 const MAX_UNREAD = 256;
 
@@ -24,7 +30,9 @@ class Agent {
   readonly #claims = new Map<number, (verdict: ClaimVerdict) => void>();
   #lastClaim = 0;
   #unread = 0;
-  #heardAt: Instant = systemClock.now();
+  readonly #watch: SilenceWatch;
+  /** The priority that was asked of the scheduler, and whether it was granted. */
+  #scheduled: { readonly priority: number; readonly realtime: boolean } | null = null;
   #lastTick: Instant = systemClock.now();
   #supervisorLost = false;
   #leaving = false;
@@ -32,6 +40,8 @@ class Agent {
 
   constructor(native: Native) {
     this.#native = native;
+    const supervisor = process.ppid;
+    this.#watch = new SilenceWatch(systemClock.now(), silenceLimit([]), () => lookAt(supervisor));
     this.#routers = new RouterSet({
       native,
       clock: systemClock,
@@ -41,14 +51,14 @@ class Agent {
         this.#heartbeat();
       },
       askClaim: (request, answer) => this.#askClaim(request, answer),
-      supervisorSilence: () => between(this.#heardAt, systemClock.now()),
+      supervisorSilence: () => this.#watch.silence(systemClock.now()),
     });
     this.#tick = this.#armTick();
     this.#send({ type: 'hello' });
   }
 
   receive(message: ToAgent): void {
-    this.#heardAt = systemClock.now();
+    this.#watch.heard(systemClock.now());
     if (this.#leaving) return;
     switch (message.type) {
       case 'configure':
@@ -57,6 +67,9 @@ class Agent {
       case 'heartbeat':
         this.#supervisorReturned();
         this.#routers.setStandings(message.standings);
+        break;
+      case 'long-work':
+        this.#watch.excuse();
         break;
       case 'command':
         this.#send({
@@ -87,7 +100,8 @@ class Agent {
   }
 
   #configure({ spec, resume }: Extract<ToAgent, { type: 'configure' }>): void {
-    const realtime = this.#setRealtime(spec.realtimePriority);
+    const realtime = this.#schedule(spec.realtimePriority);
+    this.#watch.limit = silenceLimit(spec.groups.map(({ lease }) => lease));
     this.#routers.configure(spec, resume);
     this.#send({ type: 'ready', realtime });
     this.#heartbeat();
@@ -102,22 +116,29 @@ class Agent {
     this.#send({ type: 'before-claim', id, request });
   }
 
-  #setRealtime(priority: number): boolean {
-    try {
-      this.#native.setRealtime(priority);
-      return priority > 0;
-    } catch (error) {
-      this.#send({
-        type: 'event',
-        event: {
-          level: 'warn',
-          name: 'failover.realtime',
-          message: `the failover agent runs without SCHED_FIFO: ${messageOf(error)}; a busy host may delay advertisements`,
-          fields: { priority, errno: errnoOf(error) ?? null },
-        },
-      });
-      return false;
-    }
+  /** Whoever is late looks dead to the peer: ahead of everything else on the host, as far as that is allowed. */
+  #schedule(priority: number): boolean {
+    if (this.#scheduled?.priority === priority) return this.#scheduled.realtime;
+    const refusal = attempt(() => this.#native.setRealtime(priority));
+    this.#scheduled = { priority, realtime: refusal === null && priority > 0 };
+    if (refusal !== null) this.#scheduleByNiceness(priority, refusal);
+    return this.#scheduled.realtime;
+  }
+
+  /** SCHED_FIFO can be refused where niceness is not: by a cgroup without real-time budget, or RLIMIT_RTPRIO. */
+  #scheduleByNiceness(priority: number, refusal: unknown): void {
+    const unnice = attempt(() => setPriority(MOST_URGENT));
+    const instead =
+      unnice === null ? `nice ${MOST_URGENT} instead` : `nor at nice ${MOST_URGENT}: ${messageOf(unnice)}`;
+    this.#send({
+      type: 'event',
+      event: {
+        level: 'warn',
+        name: 'failover.realtime',
+        message: `the failover agent runs without SCHED_FIFO (${messageOf(refusal)}), ${instead}; a busy host may delay advertisements`,
+        fields: { priority, errno: errnoOf(refusal) ?? null, nice: unnice === null ? MOST_URGENT : null },
+      },
+    });
   }
 
   #stop(keepRole: boolean): void {
@@ -147,10 +168,11 @@ class Agent {
     return systemClock.timerAt(at, () => {
       const now = systemClock.now();
       // when we were the one who did not run, the supervisor's messages may still lie unread
-      if (between(at, now) > SUPERVISOR_SILENCE / 2) this.#heardAt = now;
+      if (between(at, now) > this.#watch.limit / 2) this.#watch.heard(now);
       this.#lastTick = now;
       this.#heartbeat();
       this.#watchSupervisor(now);
+      if (this.#scheduled?.realtime === true) sleepOnce();
       this.#tick = this.#armTick();
     });
   }
@@ -160,30 +182,31 @@ class Agent {
   }
 
   #watchSupervisor(now: Instant): void {
-    if (this.#supervisorLost || between(this.#heardAt, now) < SUPERVISOR_SILENCE) return;
+    const trouble = this.#supervisorLost ? null : this.#watch.check(now);
+    if (trouble === null) return;
     this.#supervisorLost = true;
-    this.#supervisorEvent(
-      'warn',
-      'failover.supervisor-lost',
-      'the supervisor has been silent: resigning until it returns',
-    );
-    this.#routers.resign('supervisor-lost').catch((error: unknown) => lastWords(messageOf(error)));
+    const silenceMillis = Math.round(toMillis(this.#watch.silence(now)));
+    const message = `the supervisor ${trouble}, silent for ${silenceMillis} ms: resigning until it returns`;
+    this.#routers
+      .resign('supervisor-lost')
+      .catch((error: unknown) => lastWords(messageOf(error)))
+      // the one that writes the log is the one that hangs; whatever stderr is, it comes last
+      .finally(() => lastWords(message));
+    this.#send({
+      type: 'event',
+      event: { level: 'warn', name: 'failover.supervisor-lost', message, fields: { silenceMillis, trouble } },
+    });
   }
 
   #supervisorReturned(): void {
     if (!this.#supervisorLost) return;
     this.#supervisorLost = false;
-    this.#supervisorEvent(
-      'info',
-      'failover.supervisor-returned',
-      'the supervisor is back: taking part again',
-    );
+    const message = 'the supervisor is back: taking part again';
+    this.#send({
+      type: 'event',
+      event: { level: 'info', name: 'failover.supervisor-returned', message, fields: {} },
+    });
     this.#routers.rejoin();
-  }
-
-  #supervisorEvent(level: EventInput['level'], name: EventInput['name'], message: string): void {
-    const fields = { silenceMillis: SUPERVISOR_SILENCE_MS };
-    this.#send({ type: 'event', event: { level, name, message, fields } });
   }
 
   #send(message: FromAgent, done: () => void = () => undefined): void {
@@ -198,6 +221,26 @@ class Agent {
       this.#unread--;
       done();
     });
+  }
+}
+
+const never = new Int32Array(new SharedArrayBuffer(4));
+
+/**
+ * Tells the kernel that a real-time event loop turns: it ends the process when it sees no sleep for two seconds
+ * (RLIMIT_RTTIME), and under a flood of packets the loop would have no reason for one.
+ */
+function sleepOnce(): void {
+  Atomics.wait(never, 0, 0, SHORTEST_SLEEP);
+}
+
+/** What `act` throws; null when it works. */
+function attempt(act: () => void): unknown {
+  try {
+    act();
+    return null;
+  } catch (error) {
+    return error;
   }
 }
 

@@ -19,8 +19,10 @@ export type ToAgent =
       /** What a predecessor handed over in 'stopped' (first message only): an Active router stays Active. */
       readonly resume: Readonly<Record<RouterKey, ResumePoint>>;
     }
-  /** Several times a second; without it for `SUPERVISOR_SILENCE` the agent resigns. */
+  /** Several times a second; without it the agent resigns (silence.ts). */
   | { readonly type: 'heartbeat'; readonly standings: Standings }
+  /** The next heartbeat may be late: a large file is about to be read, and the event loop does not turn meanwhile. */
+  | { readonly type: 'long-work' }
   /** `group` null: every group. */
   | {
       readonly type: 'command';
@@ -53,7 +55,3 @@ export type FromAgent =
 
 /** Heartbeats in both directions, in milliseconds. */
 export const HEARTBEAT_MS = 100;
-/** The agent resigns when the supervisor has been silent for this long. */
-export const SUPERVISOR_SILENCE_MS = 2_000;
-/** The supervisor declares the agent hung after this long, ends it and cleans up. */
-export const AGENT_SILENCE_MS = 1_500;

@@ -141,7 +141,11 @@ export interface Native {
     listener: (message: Raw6Message) => void,
   ): NativeHandle;
 
-  /** SCHED_FIFO with this priority (1 to 99) for the calling process's main thread, or SCHED_OTHER with 0. */
+  /**
+   * SCHED_FIFO with this priority (1 to 99) for the calling process's main thread, or SCHED_OTHER with 0. With
+   * SCHED_FIFO the kernel ends the process when the thread uses a CPU for 2 s without once going to sleep
+   * (RLIMIT_RTTIME).
+   */
   setRealtime(priority: number): void;
   /** malloc keeps up to so many freed bytes instead of giving them back to the kernel (mallopt M_TRIM_THRESHOLD). */
   keepFreedMemory(bytes: number): void;
