@@ -21,6 +21,7 @@ export function checkHost(file: FileSchema, environment: Environment): Finding[]
     ...checkInterfaces(file, environment),
     ...checkAdminGroup(file, environment),
     ...checkPrograms(file, environment),
+    ...checkSecret(file, environment),
   ].map((finding) => ({ ...finding, aboutHost: true }));
 }
 
@@ -44,6 +45,16 @@ function checkPrograms(file: FileSchema, environment: Environment): Finding[] {
     const at = ['service', index, 'health', 'command', 0];
     return [fault(at, `${quote(program)} ${message}`, 'name a program that the daemon may run')];
   });
+}
+
+/** The daemon may run as another user than this one: what this one may not read proves nothing. */
+function checkSecret({ failover }: FileSchema, environment: Environment): Finding[] {
+  const path = failover?.peer?.secret_file;
+  if (path === undefined) return [];
+  const found = environment.secretFault(path);
+  if (found === undefined) return [];
+  const report = found.denied ? warning : fault;
+  return [report(['failover', 'peer', 'secret_file'], `${quote(path)} ${found.fault}`, found.hint)];
 }
 
 function checkInterfaces(file: FileSchema, environment: Environment): Finding[] {

@@ -2,6 +2,7 @@ import { accessSync, constants, readdirSync, readFileSync, statSync } from 'node
 import { hostname, networkInterfaces } from 'node:os';
 import { errnoOf, messageOf } from '../lib/errors.ts';
 import { type IpPrefix, parsePrefix } from '../lib/ip.ts';
+import { isSecret, readSecret, type SecretFault } from '../lib/secret-file.ts';
 
 /** A network interface of this host with the addresses that it carries now. */
 export interface HostInterface {
@@ -17,6 +18,8 @@ export interface Environment {
   groups(): readonly string[] | undefined;
   /** Why this process cannot run the program at an absolute path; undefined when it can. */
   programFault(path: string): string | undefined;
+  /** Why the key in the file at an absolute path cannot be used; undefined when it can. */
+  secretFault(path: string): SecretFault | undefined;
 }
 
 /** The host that this process runs on. */
@@ -51,6 +54,10 @@ export const systemEnvironment: Environment = {
     } catch (error) {
       return programErrors[errnoOf(error) ?? ''] ?? `cannot be looked at: ${messageOf(error)}`;
     }
+  },
+  secretFault(path) {
+    const reading = readSecret(path);
+    return isSecret(reading) ? undefined : reading;
   },
 };
 

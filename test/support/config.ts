@@ -20,6 +20,7 @@ export function hostWith(interfaces: Readonly<Record<string, readonly string[]>>
       })),
     groups: () => ['root', 'adm', 'tandem'],
     programFault: () => undefined,
+    secretFault: () => undefined,
   };
 }
 

@@ -84,6 +84,57 @@ describeFaults(
   { environment: host, hostFaults: 'warning' },
 );
 
+const key = (name: string, text: string, mode: number): string => {
+  const path = join(dir, name);
+  writeFileSync(path, text);
+  chmodSync(path, mode);
+  return path;
+};
+const SECRET = 'a secret for tests, long enough for the rule';
+const goodKey = key('good', `${SECRET}\n`, 0o640);
+const withSecret = (path: string): string =>
+  `${inGroup('')}[failover.peer]\naddress = "10.0.0.3"\nsecret_file = "${path}"\n`;
+const keyHost: Environment = { ...testHost, secretFault: systemEnvironment.secretFault };
+
+describeFaults(
+  'the secret file',
+  (
+    [
+      ['does not exist', join(dir, 'nokey'), /nokey" does not exist/, /openssl rand -hex 32/],
+      ['is a directory', dir, /is not a file/, /openssl/],
+      ['is empty', key('empty', '\n', 0o600), /is empty/, /openssl/],
+      ['is too short', key('short', SECRET.slice(0, 31), 0o600), /is shorter than 32 bytes/, /openssl/],
+      ['is for everybody', key('open', SECRET, 0o644), /read or written by everybody/, /chmod o= .*open/],
+    ] as const
+  ).map(([name, path, message, hint]) =>
+    fault(name, withSecret(path), 'failover.peer.secret_file', `"${path}"`, message, hint),
+  ),
+  { environment: keyHost },
+);
+
+const denying: Environment = {
+  ...testHost,
+  secretFault: () => ({ fault: 'cannot be read by this user', hint: 'let the daemon read it', denied: true }),
+};
+describeFaults(
+  'a secret file that only the daemon may read',
+  [
+    warned(
+      'proves nothing',
+      withSecret(goodKey),
+      'failover.peer.secret_file',
+      `"${goodKey}"`,
+      /cannot be read by this user/,
+      /let the daemon/,
+    ),
+  ],
+  { environment: denying },
+);
+
+test('a secret file that can be used', () => {
+  expect(load(withSecret(goodKey), { environment: keyHost }).failover?.peer?.secretFile).toBe(goodKey);
+});
+
 describe('the exit status', () => {
   function statusOf(text: string): ExitStatus {
     try {

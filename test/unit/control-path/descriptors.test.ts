@@ -21,6 +21,7 @@ const config = (limits: string, ...services: string[]): Config =>
         interfaces: () => [],
         groups: () => [],
         programFault: () => undefined,
+        secretFault: () => undefined,
       },
     },
   );

@@ -9,6 +9,7 @@ const environment = {
   interfaces: () => [{ name: 'eth0', addresses: [parsePrefix('10.0.0.1/24')!] }],
   groups: () => [],
   programFault: () => undefined,
+  secretFault: () => undefined,
 };
 
 const service = (name: string, port: number, more = 'protocol = "tcp"'): string =>

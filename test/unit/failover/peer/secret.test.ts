@@ -2,7 +2,8 @@ import { chmodSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, expect, test } from 'vitest';
-import { loadSecret, MAX_SECRET_BYTES } from '../../../../src/failover/peer/secret.ts';
+import { loadSecret } from '../../../../src/failover/peer/secret.ts';
+import { MAX_SECRET_BYTES } from '../../../../src/lib/secret-file.ts';
 
 let folder: string;
 beforeEach(() => {
@@ -31,6 +32,7 @@ test.each([
   ['that everybody may read', KEY, 0o604, 'may be read or written by everybody'],
   ['that everybody may write', KEY, 0o602, 'may be read or written by everybody'],
   ['that is too short', `${KEY.slice(1)}\n`, 0o600, 'is shorter than 32 bytes'],
+  ['that is nothing but white space', ' \n', 0o600, 'is empty'],
   ['that is too long', 'x'.repeat(MAX_SECRET_BYTES + 1), 0o600, 'is longer than 4096 bytes'],
 ])('a key %s is refused, and not shown', (_what, text, mode, message) => {
   const path = file(text, mode);
@@ -40,5 +42,5 @@ test.each([
 
 test('a folder and a missing file are said so', () => {
   expect(() => loadSecret(folder)).toThrow('is not a file');
-  expect(() => loadSecret(join(folder, 'none'))).toThrow('cannot be read: ENOENT');
+  expect(() => loadSecret(join(folder, 'none'))).toThrow('none does not exist');
 });
