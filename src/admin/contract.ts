@@ -10,7 +10,7 @@ import { EVENT_NAMES } from '../model/event.ts';
  *   POST /v1/services/:service/backends/:backend/weight { weight, persist? } -> BackendStatus (weight null: as configured)
  *   POST /v1/reload                                   ReloadResult
  *   GET  /v1/failover/history?group=NAME              FailoverHistory, oldest first
- *   POST /v1/failover/command                         { command, group?, by?, requirePeer? } -> CommandResult
+ *   POST /v1/failover/command                         { command, group?, by?, requirePeer?, force? } -> CommandResult
  *   POST /v1/failover/restart-agent                   CommandResult
  *   GET  /metrics, GET /healthz                       also on [metrics] listen
  *
@@ -124,6 +124,17 @@ export const trackStatus = z.object({
 });
 export type TrackStatus = z.infer<typeof trackStatus>;
 
+export const drainStatus = z.object({
+  group: z.string(),
+  /** 'giver': old connections are here; 'taker': this node sends their packets on to the giver. */
+  role: z.enum(['giver', 'taker']),
+  /** Left, and at first; null while they have not been counted, and on the taker. */
+  connections: z.number().nullable(),
+  initially: z.number().nullable(),
+  endsInMillis: z.number(),
+});
+export type DrainStatus = z.infer<typeof drainStatus>;
+
 export const status = z.object({
   node: z.string(),
   version: z.string(),
@@ -146,6 +157,8 @@ export const status = z.object({
       /** The last heartbeat is older than it should be: `routers` is what was, not what is. */
       stale: z.boolean(),
       trackers: z.array(trackStatus),
+      /** What goes on after a planned handover. */
+      drains: z.array(drainStatus),
       routers: z.array(routerStatus),
     })
     .nullable(),
@@ -167,7 +180,8 @@ export const setWeightRequest = z.strictObject({
   persist: z.boolean().optional(),
 });
 export const failoverCommandRequest = z.strictObject({
-  command: z.enum(['handover', 'takeover']),
+  /** 'inquire': would the peer take over? 'retake': have the peer hand over to this node. */
+  command: z.enum(['handover', 'takeover', 'inquire', 'retake']),
   group: z.string().optional(),
   /** Who asks, as it says itself: for the history. */
   by: z
@@ -176,6 +190,8 @@ export const failoverCommandRequest = z.strictObject({
     .optional(),
   /** handover: fail instead of sending priority 0 when the peer cannot be asked. */
   requirePeer: z.boolean().optional(),
+  /** handover: also to a peer that is no better placed. */
+  force: z.boolean().optional(),
 });
 
 const transitionRecord = z.object({

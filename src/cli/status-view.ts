@@ -1,5 +1,6 @@
 import type {
   BackendStatus,
+  DrainStatus,
   LimitStatus,
   RouterStatus,
   ServiceStatus,
@@ -169,6 +170,7 @@ export function failoverLines(failover: NonNullable<Status['failover']>, view: V
     `${style.bold('failover')}  ${agent.join(', ')}`,
     ...stale,
     ...failover.trackers.map((tracker) => trackerLine(tracker, view)),
+    ...failover.drains.map((drain) => drainLine(drain, view)),
     ...failover.routers.flatMap((router) => routerLines(router, view)),
   ];
 }
@@ -184,6 +186,19 @@ function trackerLine(tracker: TrackStatus, { style }: View): string {
     detail,
   ];
   return `  tracker ${name} (${type})  ${parts.join(', ')}`;
+}
+
+function drainLine(
+  { group, role, connections, initially, endsInMillis }: DrainStatus,
+  { style }: View,
+): string {
+  const ends = `over in ${formatAge(endsInMillis)} at the latest`;
+  if (role === 'taker') return `  drain ${group}  connections of the peer are sent on to it, ${ends}`;
+  const left =
+    connections === null
+      ? 'old connections are being counted'
+      : `${style.yellow(formatCount(connections))} of ${formatCount(initially ?? connections)} old connections are still here`;
+  return `  drain ${group}  ${left}, ${ends}`;
 }
 
 const ROUTER_COLOR = { Active: 'green', Backup: 'cyan', Initialize: 'yellow' } as const;

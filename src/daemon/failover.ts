@@ -20,6 +20,8 @@ export interface FailoverOptions {
   readonly native: Native;
   readonly clock: Clock;
   readonly emit: Emit;
+  /** Services that have no eligible backend. */
+  readonly starved: () => readonly string[];
 }
 
 /** What runs while there is a [failover] section. */
@@ -31,12 +33,15 @@ interface Running {
 }
 
 export interface FailoverCommand {
-  readonly command: 'handover' | 'takeover';
+  /** 'inquire': would the peer take over? 'retake': have it hand over to this node. */
+  readonly command: 'handover' | 'takeover' | 'inquire' | 'retake';
   /** Null for every group. */
   readonly group: string | null;
   /** Who asks, for the history. */
   readonly by: string;
   readonly requirePeer: boolean;
+  /** handover: also to a peer that is no better placed. */
+  readonly force: boolean;
 }
 
 /**
@@ -154,12 +159,21 @@ export class Failover {
   }
 
   /** @throws TandemError 'no-failover' */
-  async command({ command, group, by, requirePeer }: FailoverCommand): Promise<CommandResult> {
+  async command({ command, group, by, requirePeer, force }: FailoverCommand): Promise<CommandResult> {
     const { agent, handovers } = this.#require();
     if (command === 'takeover') return agent.command(command, group, by);
-    if (handovers !== null) return handovers.handover({ group, by, requirePeer });
-    if (!requirePeer) return agent.command(command, group, by);
-    return { ok: false, message: 'no peer is configured: there is no [failover.peer] section' };
+    if (handovers === null) {
+      if (command === 'handover' && !requirePeer) return agent.command(command, group, by);
+      return { ok: false, message: 'no peer is configured: there is no [failover.peer] section' };
+    }
+    switch (command) {
+      case 'handover':
+        return handovers.handover({ group, by, requirePeer, force });
+      case 'inquire':
+        return handovers.inquire(group);
+      case 'retake':
+        return handovers.retake(group);
+    }
   }
 
   /** @throws TandemError 'no-failover', 'unknown-group' */
@@ -196,6 +210,7 @@ export class Failover {
       ageMillis: agent.ageMillis,
       stale: agent.state === 'hung' || agent.ageMillis > STALE_MS,
       trackers: this.#trackers.statuses(),
+      drains: this.#running.handovers?.drains() ?? [],
       routers: agent.routers.map((router) => ({ ...router, addresses: [...router.addresses] })),
     };
   }

@@ -128,7 +128,10 @@ export class Supervisor implements AdminBackend {
       eventTotals: timeline.totals,
       transitionTotals: this.#failover.transitionTotals(),
     }));
-    this.#failover = new Failover({ native, clock, emit }, this.#fitness);
+    this.#failover = new Failover(
+      { native, clock, emit, starved: () => this.#services.withoutBackend() },
+      this.#fitness,
+    );
     this.#limitWatch = new LimitWatch(config.limits.warnAt);
     this.#periodic = [
       new Periodic(clock, millis(HEARTBEAT_MS), () => this.#judgeFitness()),
@@ -220,8 +223,8 @@ export class Supervisor implements AdminBackend {
   }
 
   failoverCommand(...[request]: Parameters<AdminBackend['failoverCommand']>): Promise<CommandResult> {
-    const { command, group = null, by = 'the admin API', requirePeer = false } = request;
-    return this.#failover.command({ command, group, by, requirePeer });
+    const { command, group = null, by = 'the admin API', requirePeer = false, force = false } = request;
+    return this.#failover.command({ command, group, by, requirePeer, force });
   }
 
   failoverHistory(group: string | null): FailoverHistory {

@@ -220,3 +220,14 @@ export interface VirtualRouterStatus {
     readonly last: { readonly address: string; readonly mac: string; readonly ageMillis: number } | null;
   };
 }
+
+/** A drain that goes on: connections of before a handover live on at the giver. */
+export interface DrainStatus {
+  readonly group: string;
+  /** 'giver': the connections are here; 'taker': this node sends their packets on to the giver. */
+  readonly role: 'giver' | 'taker';
+  /** Old connections left, and at first; null while they have not been counted, and on the taker. */
+  readonly connections: number | null;
+  readonly initially: number | null;
+  readonly endsInMillis: number;
+}

@@ -79,6 +79,7 @@ export function statusOf(changes: Partial<Status> = {}): Status {
           stateAgeMillis: 12_000,
         },
       ],
+      drains: [],
       routers: [
         {
           group: 'main',

@@ -6,6 +6,7 @@ import { EXIT, TandemError } from '../../lib/errors.ts';
 import { printable } from '../output.ts';
 import type { Session } from '../session.ts';
 import { failoverLines } from '../status-view.ts';
+import { lastEvent, watchDrain } from './drain.ts';
 import { addHistory } from './failover-history.ts';
 import type { Host } from './host.ts';
 
@@ -27,27 +28,21 @@ export function addFailover(program: Command, host: Host): void {
     .description('give the addresses to the peer; with [failover.peer] without losing connections')
     .argument(GROUP, ABOUT_GROUP)
     .option('--require-peer', 'fail when the peer cannot be asked, instead of sending priority 0')
-    .action((group: string | undefined, options: { requirePeer?: true }, command: Command) =>
-      host.run(command, (session) =>
-        act(session, (client) =>
-          client.failoverCommand({
-            command: 'handover',
-            by: asker(),
-            ...(group === undefined ? {} : { group }),
-            ...(options.requirePeer === undefined ? {} : { requirePeer: true }),
-          }),
-        ),
-      ),
+    .option('--force', 'also to a peer that is no better placed')
+    .option('--wait', 'go on until the last connection that stayed here has gone, or the drain is over')
+    .action((group: string | undefined, options: HandoverOptions, command: Command) =>
+      host.run(command, (session) => handover(session, group, options)),
     );
   failover
     .command('takeover')
     .description('take the addresses from the peer')
     .argument(GROUP, ABOUT_GROUP)
-    .action((group: string | undefined, _options: object, command: Command) =>
+    .option('--ask-peer', 'have the peer hand them over: planned, without losing connections')
+    .action((group: string | undefined, options: { askPeer?: true }, command: Command) =>
       host.run(command, (session) =>
         act(session, (client) =>
           client.failoverCommand({
-            command: 'takeover',
+            command: options.askPeer === true ? 'retake' : 'takeover',
             by: asker(),
             ...(group === undefined ? {} : { group }),
           }),
@@ -60,6 +55,32 @@ export function addFailover(program: Command, host: Host): void {
     .action((_options: object, command: Command) =>
       host.run(command, (session) => act(session, (client) => client.restartAgent())),
     );
+}
+
+interface HandoverOptions {
+  readonly requirePeer?: true;
+  readonly force?: true;
+  readonly wait?: true;
+}
+
+async function handover(
+  session: Session,
+  group: string | undefined,
+  { requirePeer, force, wait }: HandoverOptions,
+): Promise<number> {
+  const client = await session.client();
+  const since = wait === true ? await lastEvent(client) : 0;
+  const status = await act(session, () =>
+    client.failoverCommand({
+      command: 'handover',
+      by: asker(),
+      ...(group === undefined ? {} : { group }),
+      ...(requirePeer === undefined ? {} : { requirePeer }),
+      ...(force === undefined ? {} : { force }),
+    }),
+  );
+  if (wait === true && status === EXIT.ok) await watchDrain(session, client, since);
+  return status;
 }
 
 async function show(session: Session): Promise<number> {

@@ -1,4 +1,5 @@
-import type { GroupIdentity, PeerMessage } from '../peer/messages.ts';
+import type { PeerMessage } from '../peer/messages.ts';
+import type { PrepareRequest } from './taker.ts';
 
 /**
  * The side that gives its role away, as a pure state machine: the peer prepares, claims and announces before
@@ -6,10 +7,8 @@ import type { GroupIdentity, PeerMessage } from '../peer/messages.ts';
  * whether this node still is, for VRRP may have moved the role while the channel was silent.
  */
 
-export interface GiverPlan {
-  readonly groups: readonly GroupIdentity[];
-  /** 0: connections are not to be kept. */
-  readonly drainMillis: number;
+/** With `drainMillis` 0 connections are not to be kept. */
+export interface GiverPlan extends PrepareRequest {
   /** Without a peer that can be reached, give up instead of sending priority 0. */
   readonly requirePeer: boolean;
 }
@@ -157,10 +156,13 @@ function fail(giver: Giver, message: string, ...before: GiverAction[]): GiverTur
   return to(giver, 'done', ...before, ...abort, { type: 'hang-up' }, { type: 'finish', ok: false, message });
 }
 
-const prepare = ({ groups, drainMillis }: GiverPlan): PeerMessage => ({
+const prepare = ({ groups, drainMillis, handover, condition, force }: GiverPlan): PeerMessage => ({
   type: 'prepare',
   groups: [...groups],
   drainMillis,
+  handover,
+  condition,
+  force,
 });
 
 const send = (message: PeerMessage): GiverAction => ({ type: 'send', message });

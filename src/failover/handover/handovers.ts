@@ -1,32 +1,36 @@
+import { randomBytes } from 'node:crypto';
 import type { Clock } from '../../lib/clock.ts';
 import { after, millis, seconds, toMillis } from '../../lib/duration.ts';
 import { errnoOf, messageOf } from '../../lib/errors.ts';
-import {
-  formatEndpoint,
-  type IpAddress,
-  type IpFamily,
-  ipFromBytes,
-  isLinkLocal,
-  parseIp,
-  prefixContains,
-} from '../../lib/ip.ts';
+import { formatEndpoint } from '../../lib/ip.ts';
 import type { Emit } from '../../model/event.ts';
-import type { FailoverGroupSpec, FailoverSpec, PeerSpec, VirtualRouterStatus } from '../../model/failover.ts';
+import type {
+  DrainStatus,
+  FailoverGroupSpec,
+  FailoverSpec,
+  PeerSpec,
+  VirtualRouterStatus,
+} from '../../model/failover.ts';
 import type { Native } from '../../native/index.ts';
 import type { AgentHandle } from '../agent-handle.ts';
-import { FlowKeeper, type GroupRole, type SteeredGroup } from '../flows/flow-keeper.ts';
+import { FlowKeeper, type GroupRole } from '../flows/flow-keeper.ts';
+import { askPeer, tellPeer } from '../peer/ask.ts';
 import { connectPeer } from '../peer/channel.ts';
-import type { GroupIdentity } from '../peer/messages.ts';
+import { type GroupIdentity, someStarved } from '../peer/messages.ts';
 import { PeerServer } from '../peer/server.ts';
-import { onLink } from '../router-spec.ts';
-import type { GiverPlan } from './giver.ts';
+import { Caller } from './caller.ts';
 import { type CommandResult, type GiverNode, runGiver } from './giver-run.ts';
-import type { PrepareRequest } from './taker.ts';
+import { findGroup, identityOf, objectionTo, shortfallOf, withPartners } from './objection.ts';
+import { steeredGroups } from './on-link.ts';
+import type { PrepareRequest, TransferRequest } from './taker.ts';
 import { TakerRun } from './taker-run.ts';
 
 /** Less than the giver waits. */
 const CLAIM_LIMIT = seconds(4);
 const CLAIM_POLL = millis(5);
+const INQUIRY_LIMIT = seconds(5);
+/** A whole handover, with every step as slow as it may be. */
+const REQUEST_LIMIT = seconds(25);
 
 export interface HandoversOptions {
   readonly spec: FailoverSpec;
@@ -36,6 +40,8 @@ export interface HandoversOptions {
   readonly native: Native;
   readonly clock: Clock;
   readonly emit: Emit;
+  /** Services that have no eligible backend here. */
+  readonly starved: () => readonly string[];
 }
 
 export interface HandoverRequest {
@@ -45,6 +51,8 @@ export interface HandoverRequest {
   readonly by: string;
   /** Fail instead of sending priority 0 when the peer cannot be asked. */
   readonly requirePeer: boolean;
+  /** Also to a peer that is no better placed. */
+  readonly force: boolean;
 }
 
 /**
@@ -62,7 +70,12 @@ export class Handovers {
     const { peer, secret, native, clock, emit } = options;
     this.#options = options;
     this.#spec = options.spec;
-    this.#flows = new FlowKeeper({ native, clock, emit });
+    this.#flows = new FlowKeeper({
+      native,
+      clock,
+      emit,
+      onDrained: (group, handover) => void this.#tellDrained(group, handover),
+    });
     this.#server = new PeerServer({ peer, secret, native, clock, emit, onCaller: () => this.#answer() });
   }
 
@@ -95,25 +108,82 @@ export class Handovers {
     }
   }
 
-  /** Gives the groups that are Active here to the peer. Never rejects. */
-  async handover({ group: name, by, requirePeer }: HandoverRequest): Promise<CommandResult> {
-    if (this.#busy) return { ok: false, message: 'a handover is under way already' };
+  /** Gives the groups that are Active here to the peer, with all that move with them. Never rejects. */
+  async handover({ group: name, by, requirePeer, force }: HandoverRequest): Promise<CommandResult> {
     const groups = this.#activeGroups(name);
     const reason = this.#whyNot(groups, name);
-    if (reason !== null) return { ok: false, message: reason };
-    const plan: GiverPlan = {
-      groups: groups.map(identityOf),
+    return reason === null ? this.#give(groups, { by, requirePeer, force }) : { ok: false, message: reason };
+  }
+
+  async #give(
+    groups: readonly FailoverGroupSpec[],
+    { by, requirePeer, force }: Omit<HandoverRequest, 'group'>,
+  ): Promise<CommandResult> {
+    if (this.#busy) return { ok: false, message: 'a handover is under way already' };
+    const plan = {
+      ...this.#transfer(groups, force),
       drainMillis: Math.round(toMillis(this.#options.peer.drain)),
+      handover: randomBytes(8).toString('hex'),
       requirePeer,
     };
     this.#busy = true;
     try {
-      const result = await runGiver(plan, this.#giverNode(groups, by));
+      const result = await runGiver(plan, this.#giverNode(groups, by, plan.handover));
       this.#tell(result.ok ? 'info' : 'warn', groups, result.message);
       return result;
     } finally {
       this.#busy = false;
     }
+  }
+
+  /** Would the peer take over? Nothing moves. Never rejects. */
+  async inquire(name: string | null): Promise<CommandResult> {
+    const groups = this.#activeGroups(name);
+    const reason = this.#whyNot(groups, name);
+    if (reason !== null) return { ok: false, message: reason };
+    const question = { type: 'inquire', ...this.#transfer(groups, false) } as const;
+    const answer = await askPeer(this.#options.peer, question, INQUIRY_LIMIT, this.#options);
+    return { ok: answer.ok, message: answer.ok ? 'the peer would take over' : answer.reason };
+  }
+
+  /** Asks the peer to hand the groups that are not Active here over to this node. Never rejects. */
+  async retake(name: string | null): Promise<CommandResult> {
+    const active = new Set(this.#activeGroups(null).map((group) => group.name));
+    const chosen = this.#spec.groups.filter((group) => name === null || group.name === name);
+    if (chosen.length === 0) return { ok: false, message: `no failover group "${name}"` };
+    const groups = withPartners(chosen, this.#spec.groups).filter((group) => !active.has(group.name));
+    if (groups.length === 0) return { ok: true, message: 'this node is Active already' };
+    const question = { type: 'request', groups: groups.map(identityOf) } as const;
+    const answer = await askPeer(this.#options.peer, question, REQUEST_LIMIT, this.#options);
+    return { ok: answer.ok, message: answer.ok ? 'the peer handed over to this node' : answer.reason };
+  }
+
+  drains(): DrainStatus[] {
+    return this.#flows.statuses();
+  }
+
+  #transfer(groups: readonly FailoverGroupSpec[], force: boolean) {
+    const names = new Set(groups.map(({ name }) => name));
+    return {
+      groups: groups.map(identityOf),
+      condition: {
+        shortfall: shortfallOf(this.#routers().filter(({ group }) => names.has(group))),
+        starved: someStarved(this.#options.starved()),
+      },
+      force,
+    };
+  }
+
+  /** The peer stops sending on packets by itself when the drain is over, so a failure is no more than a delay. */
+  async #tellDrained(group: FailoverGroupSpec, handover: string): Promise<void> {
+    const { peer } = this.#options;
+    const why = await tellPeer(
+      peer,
+      { type: 'drained', groups: [identityOf(group)], handover },
+      this.#options,
+    );
+    if (why !== null)
+      this.#tell('warn', [group], `the peer could not be told that the drain is over: ${why}`);
   }
 
   /** Undoes what a drain keeps; connections of the other node that are still sent on to it end. */
@@ -128,9 +198,8 @@ export class Handovers {
         .filter(isActive)
         .map(({ group }) => group),
     );
-    return this.#spec.groups.filter(
-      (group) => active.has(group.name) && (name === null || group.name === name),
-    );
+    const chosen = this.#spec.groups.filter((group) => name === null || group.name === name);
+    return withPartners(chosen, this.#spec.groups).filter((group) => active.has(group.name));
   }
 
   #whyNot(groups: readonly FailoverGroupSpec[], name: string | null): string | null {
@@ -148,7 +217,7 @@ export class Handovers {
       : `group ${owner.name} owns its addresses (priority 255) and would take them back`;
   }
 
-  #giverNode(groups: readonly FailoverGroupSpec[], by: string): GiverNode {
+  #giverNode(groups: readonly FailoverGroupSpec[], by: string, handover: string): GiverNode {
     const { agent, clock, peer, secret } = this.#options;
     const names = new Set(groups.map(({ name }) => name));
     const active = (): boolean =>
@@ -166,18 +235,37 @@ export class Handovers {
             onEnd: (end) => feed({ type: 'closed', ...end, active: active() }),
           },
         ),
-      pin: () => this.#flows.pin(groups, peer.drain),
-      unpin: () => this.#flows.unpin(groups),
+      pin: () => this.#flows.pins.pin(groups, { handover, drain: peer.drain }),
+      unpin: () => this.#flows.pins.unpin(groups),
       letGo: async (quiet) => {
-        if (quiet) await this.#flows.quiet(groups);
+        if (quiet) await this.#flows.pins.quiet(groups);
         // a group that has yielded to the peer's advertisement already refuses, which is fine
-        for (const { name } of groups) await agent.command('handover', name, by);
+        for (const { name } of leadersOf(groups)) await agent.command('handover', name, by);
       },
-      resign: () => all(groups, ({ name }) => agent.command('handover', name, by)),
+      resign: () => all(leadersOf(groups), ({ name }) => agent.command('handover', name, by)),
     };
   }
 
-  #answer(): TakerRun {
+  #answer(): Caller {
+    return new Caller({
+      takerRun: () => this.#takerRun(),
+      inquired: (request) => this.#objection(request),
+      requested: (groups) => this.#requested(groups),
+      drained: (groups, handover) => this.#flows.drained(this.#own(groups), handover),
+      complain: (message) => this.#tell('warn', [], message),
+    });
+  }
+
+  /** The peer wants these groups, and all that move with them. */
+  async #requested(wanted: readonly GroupIdentity[]): Promise<CommandResult> {
+    const groups = withPartners(this.#own(wanted), this.#spec.groups);
+    const active = groups.filter((group) => this.#activeGroups(group.name).length > 0);
+    const reason = this.#whyNot(active, null);
+    if (reason !== null) return { ok: false, message: reason };
+    return this.#give(active, { by: 'the peer', requirePeer: true, force: false });
+  }
+
+  #takerRun(): TakerRun {
     let held = false;
     return new TakerRun({
       clock: this.#options.clock,
@@ -198,72 +286,27 @@ export class Handovers {
     });
   }
 
-  #objection({ groups }: PrepareRequest): string | null {
+  #objection(request: TransferRequest): string | null {
     if (this.#busy) return 'another handover is under way';
-    const { state } = this.#options.agent.status();
-    if (state !== 'running') return `its failover agent is ${state}`;
-    for (const wanted of groups) {
-      const group = this.#find(wanted);
-      if (group === undefined) {
-        return `it has no group with VRID ${wanted.vrid} and the addresses ${wanted.addresses.join(', ')}`;
-      }
-      const routers = this.#routers().filter((router) => router.group === group.name);
-      const unready = routers.find((router) => router.state !== 'Backup');
-      if (routers.length === 0) return `its group ${group.name} does not run`;
-      if (unready !== undefined) {
-        return `its group ${group.name} is ${unready.state}, not Backup: ${unready.explanation}`;
-      }
-      const worse = routers.find((router) => router.effectivePriority < router.priority);
-      if (worse !== undefined) return `its group ${group.name} is not fit: ${worse.explanation}`;
-    }
-    return null;
+    const { agent, starved } = this.#options;
+    const { state, routers } = agent.status();
+    return objectionTo(request, {
+      agentState: state,
+      groups: this.#spec.groups,
+      routers,
+      starved: starved(),
+    });
   }
 
-  async #steer({ groups, drainMillis }: PrepareRequest): Promise<string | null> {
-    const steered: SteeredGroup[] = [];
-    for (const group of this.#own(groups)) {
-      const families: SteeredGroup['families'][number][] = [];
-      for (const family of [4, 6] as const) {
-        const addresses = onLink(group)
-          .map(({ address }) => address)
-          .filter((own) => own.family === family);
-        if (addresses.length === 0) continue;
-        const via = this.#giverOf(group, family);
-        if (via === null) return `the giver of group ${group.name} is not on the link over IPv${family}`;
-        families.push({ addresses, via });
-      }
-      steered.push({ group, families });
-    }
-    return this.#flows.steer(steered, millis(drainMillis));
-  }
-
-  /** Where the Active router of the group advertises from, if that is a neighbour. */
-  #giverOf(group: FailoverGroupSpec, family: IpFamily): IpAddress | null {
-    const router = this.#routers().find((one) => one.group === group.name && one.family === family);
-    const address = parseIp(router?.peer?.address ?? '');
-    if (address === undefined) return null;
-    if (isLinkLocal(address) || this.#isOnLink(group.interface, address)) return address;
-    return null;
-  }
-
-  #isOnLink(name: string, address: IpAddress): boolean {
-    const { native } = this.#options;
-    const link = native.listLinks().find((candidate) => candidate.name === name);
-    return native
-      .listAddresses()
-      .filter(
-        ({ ifindex, address: { byteLength } }) =>
-          ifindex === link?.index && byteLength === address.bytes.byteLength,
-      )
-      .some((info) => {
-        const own = ipFromBytes(info.address);
-        return prefixContains({ address: own, length: info.prefixLength, text: own.text }, address);
-      });
+  async #steer({ groups, drainMillis, handover }: PrepareRequest): Promise<string | null> {
+    const steered = steeredGroups(this.#own(groups), this.#routers(), this.#options.native);
+    if (typeof steered === 'string') return steered;
+    return this.#flows.steer(steered, { handover, drain: millis(drainMillis) });
   }
 
   async #claim({ groups }: PrepareRequest): Promise<CommandResult> {
     const own = this.#own(groups);
-    await this.#flows.unquiet(own);
+    await this.#flows.pins.unquiet(own);
     const told = await all(own, ({ name }) => this.#options.agent.command('takeover', name, 'the peer'));
     const result = told.ok ? await this.#untilActive(own, told.message) : told;
     const message = result.ok
@@ -290,12 +333,7 @@ export class Handovers {
   }
 
   #own(groups: readonly GroupIdentity[]): FailoverGroupSpec[] {
-    return groups.flatMap((wanted) => this.#find(wanted) ?? []);
-  }
-
-  #find(wanted: GroupIdentity): FailoverGroupSpec | undefined {
-    const key = JSON.stringify(wanted);
-    return this.#spec.groups.find((group) => JSON.stringify(identityOf(group)) === key);
+    return groups.flatMap((wanted) => findGroup(this.#spec.groups, wanted) ?? []);
   }
 
   #routers(): readonly VirtualRouterStatus[] {
@@ -320,8 +358,11 @@ function roleOf(routers: readonly VirtualRouterStatus[]): GroupRole {
   return routers.some(isActive) ? 'mixed' : 'none';
 }
 
-function identityOf({ vrid, addresses }: FailoverGroupSpec): GroupIdentity {
-  return { vrid, addresses: addresses.map(({ address }) => address.text).sort() };
+/** One group of those that move together: the agent takes its partners along. */
+function leadersOf(groups: readonly FailoverGroupSpec[]): FailoverGroupSpec[] {
+  return groups.filter(
+    ({ sync }, index) => sync === null || groups.findIndex((one) => one.sync === sync) === index,
+  );
 }
 
 /** In turn; all must work. */

@@ -51,11 +51,9 @@ export class TakerRun implements CallerHandlers {
       this.#feed({ type: 'message', message });
       return;
     }
-    const { groups, drainMillis } = message;
-    const request: PrepareRequest = { groups, drainMillis };
-    const objection = this.#node.objection(request);
-    this.#request = request;
-    this.#feed({ type: 'prepare', request, objection });
+    const objection = this.#node.objection(message);
+    this.#request = message;
+    this.#feed({ type: 'prepare', request: message, objection });
   }
 
   onEnd(): void {

@@ -1,4 +1,4 @@
-import type { GroupIdentity, PeerMessage } from '../peer/messages.ts';
+import type { Condition, GroupIdentity, PeerMessage } from '../peer/messages.ts';
 
 /**
  * The side that takes the role, as a pure state machine. Until it is told to take, everything that it has
@@ -21,8 +21,17 @@ export type TakerInput =
   | { readonly type: 'closed' }
   | { readonly type: 'timeout' };
 
-export interface PrepareRequest {
+/** What is asked of the taker, and what it needs to judge whether it should. */
+export interface TransferRequest {
   readonly groups: readonly GroupIdentity[];
+  /** The giver's. */
+  readonly condition: Condition;
+  readonly force: boolean;
+}
+
+export interface PrepareRequest extends TransferRequest {
+  /** The name of the handover. */
+  readonly handover: string;
   readonly drainMillis: number;
 }
 

@@ -4,6 +4,7 @@ import { z } from 'zod';
 
 const MAX_GROUPS = 255;
 const MAX_DRAIN_MILLIS = 3_600_000;
+const MAX_STARVED = 100;
 const reason = z.string().max(500);
 
 /** A group as both nodes know it: names and interfaces may differ between them. */
@@ -14,10 +15,32 @@ const group = z.strictObject({
 });
 export type GroupIdentity = z.infer<typeof group>;
 
+const groups = z.array(group).min(1).max(MAX_GROUPS);
+/** A handover's name, the same on both nodes; random. */
+const handover = z.string().regex(/^[0-9a-f]{16}$/);
+
+/** How well the sender can serve. */
+const condition = z.strictObject({
+  /** What its priority lacks now, over the groups in question; 0: it is as good as configured. */
+  shortfall: z.number().int().min(0).max(255),
+  /** Its services without an eligible backend, as far as there is room. */
+  starved: z.array(z.string().max(64)).max(MAX_STARVED),
+});
+export type Condition = z.infer<typeof condition>;
+
+/** A request to take over, before it is one and when it is. */
+const transfer = {
+  groups,
+  condition,
+  /** Take over although the taker is no better placed. */
+  force: z.boolean(),
+};
+
 const peerMessage = z.discriminatedUnion('type', [
   z.strictObject({
     type: z.literal('prepare'),
-    groups: z.array(group).min(1).max(MAX_GROUPS),
+    ...transfer,
+    handover,
     /** How long established connections may stay with the sender; 0: not at all. */
     drainMillis: z.number().int().min(0).max(MAX_DRAIN_MILLIS),
   }),
@@ -32,8 +55,19 @@ const peerMessage = z.discriminatedUnion('type', [
   z.strictObject({ type: z.literal('failed'), reason }),
   z.strictObject({ type: z.literal('released') }),
   z.strictObject({ type: z.literal('abort'), reason }),
+  /** Its last connection of before that handover has ended. Needs no answer. */
+  z.strictObject({ type: z.literal('drained'), groups, handover }),
+  /** Would the other take over? Nothing is prepared. Answered by 'answer'. */
+  z.strictObject({ type: z.literal('inquire'), ...transfer }),
+  /** Please hand these over to me. Answered by 'answer' when that is done. */
+  z.strictObject({ type: z.literal('request'), groups }),
+  z.strictObject({ type: z.literal('answer'), ok: z.boolean(), reason }),
 ]);
 export type PeerMessage = z.infer<typeof peerMessage>;
+
+/** As many as a message has room for. */
+export const someStarved = (names: readonly string[]): string[] =>
+  names.slice(0, MAX_STARVED).map((name) => name.slice(0, 64));
 
 export const encodeMessage = (message: PeerMessage): string => JSON.stringify(message);
 

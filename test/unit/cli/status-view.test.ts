@@ -44,6 +44,22 @@ failover  agent running, pid 4242, real-time, heard 40ms ago, node fit
 `);
   });
 
+  it('tells what goes on after a handover, on either side', () => {
+    const drain = { group: 'main', connections: 3, initially: 50, endsInMillis: 42_000 };
+    const shown = text(
+      withAgent({
+        drains: [
+          { ...drain, role: 'giver' },
+          { ...drain, role: 'giver', connections: null, initially: null },
+          { ...drain, role: 'taker', connections: null, initially: null },
+        ],
+      }),
+    );
+    expect(shown).toContain('drain main  3 of 50 old connections are still here, over in 42s at the latest');
+    expect(shown).toContain('drain main  old connections are being counted');
+    expect(shown).toContain('drain main  connections of the peer are sent on to it, over in 42s');
+  });
+
   it('tells every state of a backend', () => {
     const shown = text(
       withBackends(

@@ -17,8 +17,14 @@ import {
 import type { PeerMessage } from '../../../src/failover/peer/messages.ts';
 
 const groups = [{ vrid: 51, addresses: ['10.0.0.100'] }];
-const plan: GiverPlan = { groups, drainMillis: 60_000, requirePeer: false };
-const request: PrepareRequest = { groups, drainMillis: 60_000 };
+const request: PrepareRequest = {
+  groups,
+  drainMillis: 60_000,
+  handover: '0123456789abcdef',
+  condition: { shortfall: 0, starved: [] },
+  force: false,
+};
+const plan: GiverPlan = { ...request, requirePeer: false };
 
 /** Actions in short: "send take", "pin", "finish ok: ...". */
 function short(action: GiverAction | TakerAction): string {
