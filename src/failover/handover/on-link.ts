@@ -9,6 +9,7 @@ import {
 import type { FailoverGroupSpec, VirtualRouterStatus } from '../../model/failover.ts';
 import type { Native } from '../../native/index.ts';
 import type { SteeredGroup } from '../flows/flow-keeper.ts';
+import { onLink } from '../router-spec.ts';
 
 /** Where the giver of each group is on the link; or why packets cannot be sent on to it. */
 export function steeredGroups(
@@ -20,7 +21,9 @@ export function steeredGroups(
   for (const group of groups) {
     const families: SteeredGroup['families'][number][] = [];
     for (const family of [4, 6] as const) {
-      const addresses = group.addresses.map(({ address }) => address).filter((own) => own.family === family);
+      const addresses = onLink(group)
+        .map(({ address }) => address)
+        .filter((own) => own.family === family);
       if (addresses.length === 0) continue;
       const via = giverOf(group, family, routers, native);
       if (via === null) return `the giver of group ${group.name} is not on the link over IPv${family}`;
