@@ -5,7 +5,7 @@ import { convertSyncGroups, electionOf, type Membership } from './convert-electi
 import { convertNotify } from './convert-notify.ts';
 import { Tracks } from './convert-tracks.ts';
 import type { Announce, Globals, KeepalivedModel, SyncGroup, VirtualIp, VrrpInstance } from './model.ts';
-import { Names } from './names.ts';
+import { isDeviceName, Names } from './names.ts';
 import type { Statement } from './parser.ts';
 import { whereabouts } from './source.ts';
 import type { TomlTable, TomlValue } from './toml.ts';
@@ -82,8 +82,7 @@ function convertInstance(instance: VrrpInstance, context: Context): TomlTable[][
   if (instance.interface === undefined) {
     journal.remark(statement, 'changed', `it names no interface: ${device} is taken`);
   }
-  if (!/^[^\s/\0]{1,15}$/.test(device) || /^\.\.?$/.test(device))
-    return leaveOut('its interface has no usable name');
+  if (!isDeviceName(device)) return leaveOut('its interface has no usable name');
   const version = family === 6 ? 3 : instance.version === 3 ? 3 : 2;
   const groups = splitByFamily(instance, device, family, version, used);
   return groups.flatMap(({ family: own, addresses, separate }) => {

@@ -1,7 +1,7 @@
 import { formatDuration, seconds } from '../../../lib/duration.ts';
 import type { Journal } from './journal.ts';
 import type { LinkDelays, Look, SyncGroup, TrackerDefinition, TrackKind, TrackUse } from './model.ts';
-import { Names } from './names.ts';
+import { isDeviceName, Names } from './names.ts';
 import type { Statement } from './parser.ts';
 import { LINK_INTERVAL } from './read-trackers.ts';
 import { whereabouts } from './source.ts';
@@ -117,6 +117,10 @@ export class Tracks {
     const { journal } = tracking.section;
     return uses.flatMap((use): Effective[] => {
       if (use.kind === 'interface') {
+        if (!isDeviceName(use.name)) {
+          journal.remark(use.item, 'missing', 'left out: no interface can have that name');
+          return [];
+        }
         if (use.name === tracking.device) {
           const partners = tracking.sync?.tracks.includes(use) === true;
           const text = "nothing to do: a group's own interface is always watched";

@@ -15,3 +15,6 @@ export class Names {
 }
 
 const MAX_LENGTH = 64;
+
+/** A name that an interface of Linux may have (IFNAMSIZ). */
+export const isDeviceName = (name: string): boolean => /^[^\s/\0]{1,15}$/.test(name) && !/^\.\.?$/.test(name);
