@@ -31,6 +31,7 @@ function router(group: string, over: Partial<VirtualRouterStatus> = {}): Virtual
     discarded: {},
     transitions: 0,
     conflicts: 0,
+    duplicates: { count: 0, last: null },
     ...over,
   };
 }
