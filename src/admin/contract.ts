@@ -63,6 +63,17 @@ export const serviceStatus = z.object({
 });
 export type ServiceStatus = z.infer<typeof serviceStatus>;
 
+export const workerStatus = z.object({
+  worker: z.number(),
+  state: z.enum(['running', 'stalled', 'dead']),
+  connections: z.number(),
+  /** Longest delay of its event loop over the last second or so. */
+  loopLagSeconds: z.number(),
+  /** Times that it died and was replaced. */
+  restarts: z.number(),
+});
+export type WorkerStatus = z.infer<typeof workerStatus>;
+
 export const limitStatus = z.object({
   name: z.string(),
   /** Service, or service/backend; null for the process. */
@@ -143,6 +154,7 @@ export const status = z.object({
   configPath: z.string(),
   /** Wall-clock milliseconds of the last successful load. */
   configLoadedAt: z.number(),
+  workers: z.array(workerStatus),
   services: z.array(serviceStatus),
   limits: z.array(limitStatus),
   failover: z

@@ -72,6 +72,13 @@ function setProcess(metrics: Metrics, { status, process: counters }: MetricsSnap
   metrics.set('tandem_process_resident_memory_bytes', {}, memory.rss);
   metrics.set('tandem_process_heap_bytes', {}, memory.heapUsed);
   metrics.set('tandem_config_loaded_timestamp_seconds', {}, status.configLoadedAt / 1_000);
+  for (const { worker, state, connections, loopLagSeconds, restarts } of status.workers) {
+    const labels = { worker: String(worker) };
+    metrics.set('tandem_worker_up', labels, flag(state === 'running'));
+    metrics.set('tandem_worker_connections', labels, connections);
+    metrics.set('tandem_worker_loop_lag_seconds', labels, loopLagSeconds);
+    metrics.set('tandem_worker_restarts_total', labels, restarts);
+  }
   if (counters === null) return;
   metrics.set('tandem_process_connections', {}, counters.connections);
   metrics.set('tandem_process_open_fds', {}, counters.fdsInUse);

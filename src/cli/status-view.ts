@@ -6,6 +6,7 @@ import type {
   ServiceStatus,
   Status,
   TrackStatus,
+  WorkerStatus,
 } from '../admin/contract.ts';
 import { EXIT, type ExitStatus } from '../lib/errors.ts';
 import { bar, type Column, formatAge, formatBytes, formatCount, type Style, table } from './output.ts';
@@ -41,7 +42,24 @@ function nodeLines(status: Status, { style, now }: View): string[] {
   return [
     `${style.bold(status.node)}  tandem ${status.version}, pid ${status.pid}, up ${formatAge(status.uptimeSeconds * 1_000)}`,
     style.dim(`${status.configPath}, loaded ${loaded} ago`),
+    `workers  ${status.workers.map((worker) => workerText(worker, style)).join(', ')}`,
   ];
+}
+
+const WORKER_COLOR = { running: 'green', stalled: 'red', dead: 'red' } as const;
+/** Seconds; fitness calls it a concern from here on. */
+const LATE = 0.25;
+
+function workerText(
+  { worker, state, connections, loopLagSeconds, restarts }: WorkerStatus,
+  style: Style,
+): string {
+  const facts = [
+    `${formatCount(connections)} clients`,
+    ...(loopLagSeconds > LATE ? [style.yellow(`${loopLagSeconds.toFixed(2)}s late`)] : []),
+    ...(restarts > 0 ? [style.yellow(`replaced ${restarts} times`)] : []),
+  ];
+  return `${worker} ${style[WORKER_COLOR[state]](state)} (${facts.join(', ')})`;
 }
 
 function serviceLines(service: ServiceStatus, view: View): string[] {

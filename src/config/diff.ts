@@ -77,9 +77,11 @@ const LIVE_SETTINGS: Settings<Config> = {
   drain_timeout: (config) => config.drainTimeout,
 };
 
-// metrics and logs carry the node's name in every line; sockets are bound, and privileges taken, once
+// metrics and logs carry the node's name in every line; sockets are bound, privileges
+// taken, and shared memory laid out for so many workers, once
 const RESTART_SETTINGS: Settings<Config> = {
   'node.name': (config) => config.node.name,
+  'data_path.workers': (config) => config.dataPath.workers,
   'admin.socket': (config) => config.admin.socket,
   'admin.group': (config) => config.admin.group,
   'metrics.listen': (config) => config.metrics,

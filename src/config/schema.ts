@@ -4,10 +4,12 @@ import { MAX_WEIGHT } from '../model/failover.ts';
 import { ALGORITHMS } from '../model/service.ts';
 import { backendEndpoint, listenEndpoint, network, unicastAddress, virtualAddress } from './addresses.ts';
 import {
+  describe,
   duration,
   flag,
   integer,
   jsonPointerFault,
+  leaf,
   name,
   oneOf,
   payload,
@@ -50,6 +52,21 @@ const limits = z.strictObject({
   max_connections: connections().optional(),
   warn_at: percent(1, 100).default(80),
   fd_reserve: integer(16, 65_536).default(128),
+});
+
+/** Ample: one for each core is the most that is of use. */
+const MAX_WORKERS = 64;
+
+const workers = leaf('"auto" or a number', (raw) => {
+  const hint = `write "auto" (one for each core) or a whole number from 1 to ${MAX_WORKERS}`;
+  if (raw === 'auto') return right(null);
+  if (typeof raw !== 'number') return wrong(`must be "auto" or a number, not ${describe(raw)}`, hint);
+  if (Number.isInteger(raw) && raw >= 1 && raw <= MAX_WORKERS) return right(raw);
+  return wrong(`must be a whole number from 1 to ${MAX_WORKERS}, not ${raw}`, hint);
+});
+
+const dataPath = z.strictObject({
+  workers: workers.prefault('auto'),
 });
 
 const scheduleTable = z.strictObject({
@@ -352,6 +369,7 @@ export const fileSchema = z.strictObject({
   drain_timeout: duration(millis(0), day).default(seconds(30)),
   node: node.prefault({}),
   limits: limits.prefault({}),
+  data_path: dataPath.prefault({}),
   service: z.array(service).default([]),
   failover: failover.optional(),
   admin: admin.prefault({}),

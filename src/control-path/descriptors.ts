@@ -4,14 +4,16 @@ import type { ServiceSpec } from '../model/service.ts';
 
 /**
  * File descriptors that a service can use at its limits: a TCP connection takes one for the client and, unless it
- * waits in the queue, one for the backend; a UDP session takes one. Infinity without a limit.
+ * waits in the queue, one for the backend; a UDP session takes one. Each worker has a listening socket of its own on each
+ * address, of which the supervisor keeps a duplicate. Infinity without a limit.
  */
-export function descriptorsOf(service: ServiceSpec): number {
+export function descriptorsOf(service: ServiceSpec, workers: number): number {
   const clients = service.maxConnections ?? Number.POSITIVE_INFINITY;
-  if (service.protocol === 'udp') return clients + service.listen.length;
+  const listeners = service.listen.length * workers * 2;
+  if (service.protocol === 'udp') return clients + listeners;
   let backends = 0;
   for (const backend of service.backends) backends += backend.maxConnections ?? Number.POSITIVE_INFINITY;
-  return clients + Math.min(clients, backends) + service.listen.length;
+  return clients + Math.min(clients, backends) + listeners;
 }
 
 /**
@@ -21,17 +23,19 @@ export function descriptorsOf(service: ServiceSpec): number {
  * Explicit limits that cannot be kept are refused: starting anyway would only move the failure to the worst
  * moment, when accept fails under load.
  *
+ * @param workers of the data path
  * @param fdLimit RLIMIT_NOFILE after it has been raised as far as it goes
  * @throws TandemError 'fd-limit'
  */
-export function fitConnections(config: Config, fdLimit: number): number {
+export function fitConnections(config: Config, workers: number, fdLimit: number): number {
   const { maxConnections, fdReserve } = config.limits;
   const available = fdLimit - fdReserve;
   const fits = Math.floor(available / 2);
   const bounded = config.services.filter((service) => service.maxConnections !== null);
   const unbounded = bounded.length < config.services.length;
 
-  const explicit = bounded.reduce((sum, service) => sum + descriptorsOf(service), 0) + (unbounded ? 2 : 0);
+  const explicit =
+    bounded.reduce((sum, service) => sum + descriptorsOf(service, workers), 0) + (unbounded ? 2 : 0);
   const ceiling = maxConnections === null ? Number.POSITIVE_INFINITY : maxConnections * 2;
   const needed = unbounded && maxConnections !== null ? ceiling : Math.min(explicit, ceiling);
   if (needed > available) {

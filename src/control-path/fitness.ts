@@ -4,7 +4,8 @@ import { GOOD_STANDING, MAX_WEIGHT, type Standing } from '../model/failover.ts';
 /**
  * Is this node fit to be active? A pure judgement over what the supervisor sees of the data path.
  *
- * Unfit is what the peer would be spared: a data-path worker that is dead or does not turn, a listener that
+ * Unfit is what the peer would be spared: a data-path worker that does not turn, or is dead (one of several for longer
+ * than its successor takes: until then the others accept for it), a listener that
  * could not be bound, and, when it lasts, that no service has a backend left. A peer that sees the same lowers
  * its priority as well, and then nothing moves; a peer that still reaches the backends takes over. One service
  * without backends is a concern only, for the others would lose their connections; so are used-up file
@@ -116,7 +117,7 @@ export function judgeFitness(
   if (starvedSince !== null && now - starvedSince >= policy.starvedAfter) {
     faults.push('no service has an eligible backend');
   }
-  const concerns = lagConcerns(seen);
+  const concerns = [...lagConcerns(seen), ...deadConcerns(seen)];
   if (seen.acceptErrors > state.acceptErrors) {
     concerns.push(`accepting connections failed ${seen.acceptErrors - state.acceptErrors} times just now`);
   }
@@ -166,10 +167,13 @@ function workerFaults(
 ): string[] {
   if (seen.workers.length === 0) return ['no data-path worker is running'];
   return seen.workers.flatMap(({ id, alive, heartbeats }) => {
-    if (!alive) return [`data-path worker ${id} is dead`];
+    const silent = now - (beats.get(id)?.at ?? now);
+    if (!alive) {
+      const covered = seen.workers.some((other) => other.alive) && silent <= policy.stallAfter;
+      return covered ? [] : [`data-path worker ${id} is dead`];
+    }
     // a worker that is still starting has not turned once: fit comes with its first beat
     if (heartbeats === 0) return [`data-path worker ${id} is starting`];
-    const silent = now - (beats.get(id)?.at ?? now);
     if (silent <= policy.stallAfter) return [];
     return [`data-path worker ${id} has been stalled for ${(silent / 1_000_000).toFixed(1)}s`];
   });
@@ -182,6 +186,12 @@ function isStarved({ services, servicesWithoutBackend }: FitnessObservation): bo
 function listenerFaults(seen: FitnessObservation): string[] {
   if (seen.listenersFailed.length === 0) return [];
   return [`not listening: ${seen.listenersFailed.join(', ')}`];
+}
+
+function deadConcerns(seen: FitnessObservation): string[] {
+  return seen.workers
+    .filter(({ alive }) => !alive)
+    .map(({ id }) => `data-path worker ${id} is being replaced`);
 }
 
 function lagConcerns(seen: FitnessObservation): string[] {

@@ -176,13 +176,16 @@ export class Services {
     return [...this.#running.values()].map(({ slot, controller }) => ({
       slot,
       spec: controller.spec,
+      sources: this.#options.dataPath.sources(controller.spec.name),
       members: controller.set.members,
     }));
   }
 
   serviceCounters(service: string): ServiceCounters | undefined {
     const slot = this.#running.get(service)?.slot;
-    return slot === undefined ? undefined : this.#options.counters.service(slot);
+    if (slot === undefined) return undefined;
+    const sources = this.#options.dataPath.sources(service)?.used ?? 0;
+    return { ...this.#options.counters.service(slot), sources };
   }
 
   backendCounters(service: string, backend: string): BackendCounters | undefined {

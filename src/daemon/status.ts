@@ -18,7 +18,7 @@ export function backendStatus(view: BackendView, counters: BackendCounters): Bac
 
 export function serviceStatus(
   spec: ServiceSpec,
-  counters: ServiceCounters,
+  counters: Omit<ServiceCounters, 'sources'>,
   backends: BackendStatus[],
 ): ServiceStatus {
   return {

@@ -19,6 +19,7 @@ import {
 import { ProbeGate } from '../control-path/health/probe-gate.ts';
 import { runProbe } from '../control-path/health/probes/index.ts';
 import { planReload, type ReloadPlan, type ReloadStep } from '../control-path/reload.ts';
+import { workersOf } from '../control-path/workers.ts';
 import { CounterReader, createCounters } from '../data-path/counters.ts';
 import { DataPath } from '../data-path/data-path.ts';
 import { type LimitReading, LimitWatch } from '../data-path/guard/limit-watch.ts';
@@ -39,9 +40,7 @@ import { Failover } from './failover.ts';
 import { Periodic } from './periodic.ts';
 import { Services } from './services.ts';
 
-/** One data-path worker; the counters are laid out for more. */
-const WORKERS = 1;
-/** Rows of the shared counters, which cannot grow: ample, and under 4 MiB together. */
+/** Rows of the shared counters, which cannot grow: ample, and some 1.5 MiB for each worker. */
 const MAX_SERVICES = 1_024;
 const MAX_BACKENDS = 16_384;
 /** Probes at once over all services. */
@@ -72,6 +71,7 @@ export class Supervisor implements AdminBackend {
   readonly #clock: Clock;
   readonly #timeline: Timeline;
   readonly #onConfig: (config: Config) => void;
+  readonly #workers: number;
   readonly #counters: CounterReader;
   readonly #dataPath: DataPath;
   readonly #services: Services;
@@ -96,10 +96,15 @@ export class Supervisor implements AdminBackend {
     this.#onConfig = options.onConfig;
     this.#startedAt = clock.wallMillis();
     this.#configLoadedAt = this.#startedAt;
-    this.#limits = processLimits(config, native);
+    this.#workers = workersOf(config);
+    this.#limits = processLimits(config, this.#workers, native);
     native.keepFreedMemory(KEPT_MEMORY);
 
-    const shared = createCounters({ workers: WORKERS, services: MAX_SERVICES, backends: MAX_BACKENDS });
+    const shared = createCounters({
+      workers: this.#workers,
+      services: MAX_SERVICES,
+      backends: MAX_BACKENDS,
+    });
     const { emit } = timeline;
     this.#counters = new CounterReader(shared);
     this.#dataPath = new DataPath({
@@ -195,6 +200,7 @@ export class Supervisor implements AdminBackend {
       uptimeSeconds: (this.#clock.wallMillis() - this.#startedAt) / 1_000,
       configPath: this.#config.path,
       configLoadedAt: this.#configLoadedAt,
+      workers: this.#workerStatus(),
       services: this.#services.status(),
       limits: this.#limitReadings(),
       failover: this.#failover.status(),
@@ -252,7 +258,7 @@ export class Supervisor implements AdminBackend {
       });
       const diff = diffConfig(before, after);
       const plan = planReload(diff);
-      const limits = processLimits(after, this.#native);
+      const limits = processLimits(after, this.#workers, this.#native);
       // a secret that cannot be used refuses the reload
       if (before.failover === null && after.failover?.peer) loadSecret(after.failover.peer.secretFile);
       this.#services.checkRoom(plan.joining.services, plan.joining.backends);
@@ -337,18 +343,14 @@ export class Supervisor implements AdminBackend {
   }
 
   #judgeFitness(): void {
-    const { fdsInUse, loopLagSeconds } = this.#counters.process();
+    this.#dataPath.watch(this.#clock.now());
+    const { fdsInUse } = this.#counters.process();
     this.#fitness = judgeFitness(
       this.#fitness.state,
       {
-        workers: [
-          {
-            id: '0',
-            alive: this.#dataPath.workerAlive,
-            heartbeats: this.#counters.heartbeats(0),
-            loopLagSeconds,
-          },
-        ],
+        workers: this.#dataPath.workers().map(({ worker, alive }) => {
+          return { id: String(worker), alive, ...this.#counters.worker(worker) };
+        }),
         listenersFailed: [],
         acceptErrors: this.#timeline.totals.get('listener.failed') ?? 0,
         fdHeadroom: this.#limits.fdLimit - this.#limits.fdReserve - fdsInUse,
@@ -359,6 +361,14 @@ export class Supervisor implements AdminBackend {
       this.#clock.now(),
     );
     this.#failover.setFitness(this.#fitness);
+  }
+
+  #workerStatus(): Status['workers'] {
+    return this.#dataPath.workers().map(({ worker, alive, stalled, restarts }) => {
+      const { connections, loopLagSeconds } = this.#counters.worker(worker);
+      const state = alive ? (stalled ? 'stalled' : 'running') : 'dead';
+      return { worker, state, connections, loopLagSeconds, restarts };
+    });
   }
 
   #limitReadings(): LimitReading[] {
@@ -380,11 +390,11 @@ export class Supervisor implements AdminBackend {
 }
 
 /** @throws TandemError 'fd-limit' */
-function processLimits(config: Config, native: Native): ProcessLimits {
+function processLimits(config: Config, workers: number, native: Native): ProcessLimits {
   const { hard } = native.getFdLimit();
   const { soft } = native.raiseFdLimit(hard);
   return {
-    maxConnections: fitConnections(config, soft),
+    maxConnections: fitConnections(config, workers, soft),
     fdReserve: config.limits.fdReserve,
     fdLimit: soft,
   };

@@ -15,14 +15,12 @@ export class BackendPicker implements LoadReader {
   #scheduler: Scheduler;
   #set: BackendSet;
   #members: ReadonlyMap<string, PoolMember> = new Map();
-  /** Backends whose next success is news to the supervisor. */
-  readonly #failed = new Set<string>();
 
   constructor(context: WorkerContext, service: string, schedule: ScheduleSpec, set: BackendSet) {
     this.#context = context;
     this.#service = service;
     this.#schedule = schedule;
-    this.#scheduler = createScheduler(schedule, Math.random);
+    this.#scheduler = createScheduler(schedule, Math.random, context.shared.worker);
     this.#set = set;
     this.#adopt(set);
   }
@@ -30,7 +28,7 @@ export class BackendPicker implements LoadReader {
   setSchedule(schedule: ScheduleSpec): void {
     if (JSON.stringify(schedule) === JSON.stringify(this.#schedule)) return;
     this.#schedule = schedule;
-    this.#scheduler = createScheduler(schedule, Math.random);
+    this.#scheduler = createScheduler(schedule, Math.random, this.#context.shared.worker);
     this.#adopt(this.#set);
   }
 
@@ -45,7 +43,6 @@ export class BackendPicker implements LoadReader {
     this.#set = set;
     this.#members = new Map(set.members.map((member) => [member.id, member]));
     this.#scheduler.update(set.members.filter((member) => member.disposition === 'eligible'));
-    for (const id of this.#failed) if (!this.#members.has(id)) this.#failed.delete(id);
   }
 
   /** The backend as the set in force knows it. */
@@ -86,12 +83,12 @@ export class BackendPicker implements LoadReader {
 
   succeeded(member: PoolMember): void {
     this.#context.failures.succeeded(member.slot, this.#context.wheel.now);
-    if (this.#failed.delete(member.id)) this.#report(member, 'connect-ok');
+    if (this.#context.shared.clearTroubled(member.slot)) this.#report(member, 'connect-ok');
   }
 
   failed(member: PoolMember, outcome: TrafficOutcome): void {
     this.#context.failures.failed(member.slot, this.#context.clock.now());
-    this.#failed.add(member.id);
+    this.#context.shared.markTroubled(member.slot);
     this.#report(member, outcome);
   }
 

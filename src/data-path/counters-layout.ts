@@ -1,11 +1,19 @@
+import { SharedFloats } from '../lib/shared-floats.ts';
 import { CLOSE_REASONS, REFUSAL_REASONS, SESSION_END_REASONS } from '../model/reason.ts';
 
 /**
  * The one SharedArrayBuffer between the supervisor and the data-path workers.
  *
- *     header   Int32[16]     magic, version, workers, service slots, backend slots
- *     gauges   Int32[G]      what is in use now, over all workers; changed with Atomics only
- *     shares   Int32[G] x W  each worker's part of every gauge
+ *     header   Int32[16]        magic, version, workers, service slots, backend slots
+ *     gauges   Int32[G]         what is in use now, over all workers; changed with Atomics only
+ *     shares   Int32[G] x W     each worker's part of every gauge
+ *     wakes    Int32[W]         a worker sleeps on its own: shared-state.ts has the rest, too
+ *     turns    Int32[S]         which worker of a full service accepts next
+ *     evicts   Int32[S]         which worker is asked to end a UDP session, counted from 1
+ *     troubled Int32[B]         1 from a failure on a backend until its next success has been told
+ *     arrivals Float64[S]       each service's rate (GCRA)
+ *     failures Float64[B]       recent failures of each backend
+ *     heads    Float64[S] x W   since when the first in each worker's queue has waited
  *     totals   Float64[T] x W   what has happened; each region has one writer, readers add them up
  *
  *     G: process {connections, descriptors} | S service rows | B backend rows
@@ -19,13 +27,13 @@ import { CLOSE_REASONS, REFUSAL_REASONS, SESSION_END_REASONS } from '../model/re
  * lost update is impossible with a single writer. Float64 counts bytes exactly up to 2^53.
  */
 const MAGIC = 0x7a4d_4c42;
-const VERSION = 1;
+const VERSION = 2;
 const HEADER_INTS = 16;
 
 export const PROCESS_GAUGES = 2;
 export const [CONNECTIONS, FDS] = [0, 1];
-export const SERVICE_GAUGES = 3;
-export const [S_CONNECTIONS, S_QUEUED, S_SOURCES] = [0, 1, 2];
+export const SERVICE_GAUGES = 2;
+export const [S_CONNECTIONS, S_QUEUED] = [0, 1];
 export const BACKEND_GAUGES = 1;
 
 export const PROCESS_TOTALS = 2;
@@ -66,7 +74,7 @@ export function createCounters(size: CountersSize): SharedArrayBuffer {
     if (!Number.isInteger(count) || count < 1 || count > 65_536) throw new RangeError(`${name}: ${count}`);
   }
   const shape = shapeOf(size);
-  const buffer = new SharedArrayBuffer(shape.totalsAt + shape.totals * 8 * size.workers);
+  const buffer = new SharedArrayBuffer(shape.bytes);
   new Int32Array(buffer, 0, HEADER_INTS).set([MAGIC, VERSION, size.workers, size.services, size.backends]);
   return buffer;
 }
@@ -76,15 +84,32 @@ export interface CounterMap {
   readonly size: CountersSize;
   readonly gauges: Int32Array;
   readonly shares: readonly Int32Array[];
+  readonly wakes: Int32Array;
+  readonly turns: Int32Array;
+  readonly evicts: Int32Array;
+  readonly troubled: Int32Array;
+  readonly arrivals: SharedFloats;
+  readonly failures: SharedFloats;
+  readonly heads: readonly Float64Array[];
   readonly totals: readonly Float64Array[];
 }
 
-function shapeOf(size: CountersSize): { gauges: number; totals: number; totalsAt: number } {
-  const gauges = PROCESS_GAUGES + size.services * SERVICE_GAUGES + size.backends * BACKEND_GAUGES;
-  const totals = PROCESS_TOTALS + size.services * SERVICE_TOTALS + size.backends * BACKEND_TOTALS;
-  const ints = HEADER_INTS + gauges * (1 + size.workers);
+interface Shape {
+  readonly gauges: number;
+  readonly totals: number;
+  /** Where the floats begin, in bytes. */
+  readonly floatsAt: number;
+  readonly bytes: number;
+}
+
+function shapeOf({ workers, services, backends }: CountersSize): Shape {
+  const gauges = PROCESS_GAUGES + services * SERVICE_GAUGES + backends * BACKEND_GAUGES;
+  const totals = PROCESS_TOTALS + services * SERVICE_TOTALS + backends * BACKEND_TOTALS;
+  const ints = HEADER_INTS + gauges * (1 + workers) + workers + 2 * services + backends;
+  const floats = services + backends + services * workers + totals * workers;
   // Float64Array wants a multiple of 8
-  return { gauges, totals, totalsAt: Math.ceil(ints / 2) * 8 };
+  const floatsAt = Math.ceil(ints / 2) * 8;
+  return { gauges, totals, floatsAt, bytes: floatsAt + floats * 8 };
 }
 
 /** @throws RangeError when the buffer is not one of {@link createCounters}. */
@@ -93,17 +118,35 @@ export function mapCounters(buffer: SharedArrayBuffer): CounterMap {
   const [magic, version, workers = 0, services = 0, backends = 0] = header;
   if (magic !== MAGIC || version !== VERSION) throw new RangeError('not a counters buffer of this version');
   const size = { workers, services, backends };
-  const shape = shapeOf(size);
-  const ints = (block: number): Int32Array =>
-    new Int32Array(buffer, (HEADER_INTS + shape.gauges * block) * 4, shape.gauges);
-  const indices = Array.from({ length: workers }, (_, worker) => worker);
+  const { gauges, totals, floatsAt } = shapeOf(size);
+  const each = Array.from({ length: workers }, (_, worker) => worker);
+  const ints = walker(HEADER_INTS * 4, 4);
+  const floats = walker(floatsAt, 8);
+  const int32 = (length: number): Int32Array => new Int32Array(buffer, ints(length), length);
+  const float64 = (length: number): Float64Array => new Float64Array(buffer, floats(length), length);
+  // in the order of the table above
   return {
     size,
-    gauges: ints(0),
-    shares: indices.map((worker) => ints(1 + worker)),
-    totals: indices.map(
-      (worker) => new Float64Array(buffer, shape.totalsAt + worker * shape.totals * 8, shape.totals),
-    ),
+    gauges: int32(gauges),
+    shares: each.map(() => int32(gauges)),
+    wakes: int32(workers),
+    turns: int32(services),
+    evicts: int32(services),
+    troubled: int32(backends),
+    arrivals: new SharedFloats(buffer, floats(services), services),
+    failures: new SharedFloats(buffer, floats(backends), backends),
+    heads: each.map(() => float64(services)),
+    totals: each.map(() => float64(totals)),
+  };
+}
+
+/** Hands out the offsets of consecutive regions. */
+function walker(start: number, width: number): (length: number) => number {
+  let at = start;
+  return (length) => {
+    const offset = at;
+    at += length * width;
+    return offset;
   };
 }
 

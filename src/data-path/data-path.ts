@@ -1,6 +1,6 @@
-import type { Clock, Timer } from '../lib/clock.ts';
-import { type Duration, millis } from '../lib/duration.ts';
-import { messageOf, TandemError } from '../lib/errors.ts';
+import { type Clock, clockOrigin, type Timer } from '../lib/clock.ts';
+import { type Duration, type Instant, millis } from '../lib/duration.ts';
+import { messageOf } from '../lib/errors.ts';
 import { type Endpoint, formatEndpoint } from '../lib/ip.ts';
 import type { Emit } from '../model/event.ts';
 import type { TrafficOutcome } from '../model/health.ts';
@@ -8,11 +8,13 @@ import type { BackendSet, ServiceSpec } from '../model/service.ts';
 import { CounterReader } from './counters.ts';
 import { ListeningSockets, type SocketOpener, socketsOf, type WantedSocket } from './listening-sockets.ts';
 import type { FromWorker, ListenerFd, ProcessLimits, ToWorker } from './protocol.ts';
-import { type SpawnWorker, spawnWorkerThread, type WorkerHandle } from './worker-thread.ts';
+import { ServiceSources } from './service-sources.ts';
+import { WorkerSeat } from './worker-seat.ts';
+import { type SpawnWorker, spawnWorkerThread } from './worker-thread.ts';
 
 export interface DataPathOptions {
   readonly opener: SocketOpener;
-  /** From `createCounters`; with at least one worker's region. */
+  /** From `createCounters`; there will be as many workers as it has regions for. */
   readonly counters: SharedArrayBuffer;
   readonly limits: ProcessLimits;
   readonly clock: Clock;
@@ -30,55 +32,96 @@ export interface ServiceOpening {
   readonly backends: BackendSet;
 }
 
-/** One worker for now: more of them need one listening socket each. */
-const WORKER = 0;
-/** Before a dead worker is replaced; doubled each time until one lives for as long as the longest. */
-const RESTART_MIN = millis(100);
-const RESTART_MAX = millis(5_000);
+interface OpenService extends ServiceOpening {
+  readonly sources: ServiceSources | null;
+}
+
+/** What is known of a worker from outside. */
+export interface WorkerState {
+  readonly worker: number;
+  readonly alive: boolean;
+  readonly stalled: boolean;
+  readonly restarts: number;
+}
+
+/** A service that waits for the workers which still have clients of it. */
+interface Closing {
+  readonly seats: Set<WorkerSeat>;
+  readonly done: () => void;
+}
+
 /** Before a listener that could not be duplicated is tried again. */
 const DUPLICATE_RETRY = millis(1_000);
-/** A worker that cuts everything at the deadline and then does not answer is ended. */
-const STOP_GRACE = millis(2_000);
+/** A supervisor that has not looked for so long did not run itself. */
+const WATCH_GAP = millis(500);
 
 /**
- * The supervisor's handle on the data path: owns the worker thread and the listening sockets. A worker that
- * dies is replaced and told everything again; its connections are lost, the clients in the backlog are not.
+ * The supervisor's handle on the data path: owns the worker threads and the listening sockets. Every worker is told
+ * the same, and has a listening socket of its own on each address, over which the kernel spreads new connections.
+ *
+ * A worker that dies is replaced and told everything again; its connections are lost. The clients in its backlogs are
+ * not: until the new one accepts, and while one is stalled, another worker is lent its TCP listeners. UDP sockets are never
+ * lent, for their clients' sessions would begin a second time elsewhere; what is sent meanwhile waits in their buffers.
  */
 export class DataPath {
   readonly #options: DataPathOptions;
+  readonly #reader: CounterReader;
   readonly #sockets: ListeningSockets;
+  readonly #seats: readonly WorkerSeat[];
   /** What a new worker has to be told. */
-  readonly #services = new Map<string, ServiceOpening>();
-  readonly #closing = new Map<string, (() => void)[]>();
-  #limits: ProcessLimits;
-  #worker: WorkerHandle | null = null;
-  #restart: Timer | null = null;
-  #restartDelay: Duration = RESTART_MIN;
-  #settled: Timer | null = null;
+  readonly #services = new Map<string, OpenService>();
+  readonly #closing = new Map<string, Closing[]>();
+  /** By the worker that cannot accept: who does so for it. */
+  readonly #lent = new Map<WorkerSeat, WorkerSeat>();
   readonly #retries = new Set<Timer>();
-  #stopping: (() => void) | null = null;
-  #starting: { resolve: () => void; reject: (error: Error) => void } | null = null;
+  #limits: ProcessLimits;
+  #stopping = false;
+  #watched: Instant | null = null;
 
   constructor(options: DataPathOptions) {
     this.#options = options;
     this.#limits = options.limits;
-    this.#sockets = new ListeningSockets(options.opener);
-  }
-
-  /**
-   * Starts the worker; resolves when it is ready. Services may be opened before, after and meanwhile.
-   * @throws TandemError 'worker.failed' when it ends before it is ready
-   */
-  start(): Promise<void> {
-    return new Promise((resolve, reject) => {
-      this.#starting = { resolve, reject };
-      this.#spawn();
+    this.#reader = new CounterReader(options.counters);
+    const { workers } = this.#reader.size;
+    this.#sockets = new ListeningSockets(options.opener, workers);
+    const { spawn = spawnWorkerThread } = options;
+    this.#seats = Array.from({ length: workers }, (_, worker) => {
+      return new WorkerSeat(worker, options.clock, {
+        spawn: (id, listener) =>
+          spawn(
+            { counters: options.counters, worker: id, limits: this.#limits, clockOrigin: clockOrigin() },
+            listener,
+          ),
+        started: (seat) => {
+          for (const name of this.#services.keys()) this.#tellOpening(seat, name);
+        },
+        serves: (seat) => this.#serves(seat),
+        received: (seat, message) => this.#receive(seat, message),
+        exited: (seat, error) => this.#exited(seat, error),
+      });
     });
   }
 
-  /** False from the end of a worker until its successor has been started. */
-  get workerAlive(): boolean {
-    return this.#worker !== null;
+  /**
+   * Starts the workers; resolves when all are ready. Services may be opened before, after and meanwhile.
+   * @throws TandemError 'worker.failed' when one ends before it is ready
+   */
+  async start(): Promise<void> {
+    await Promise.all(this.#seats.map((seat) => seat.start()));
+  }
+
+  workers(): WorkerState[] {
+    return this.#seats.map(({ worker, alive, stalled, restarts }) => ({ worker, alive, stalled, restarts }));
+  }
+
+  /** To be called several times a second: finds workers that do not turn, and has others accept for them. */
+  watch(now: Instant): void {
+    const paused = this.#watched !== null && now - this.#watched > WATCH_GAP;
+    this.#watched = now;
+    for (const seat of this.#seats) {
+      if (paused) seat.forgetBeat();
+      if (seat.watch(this.#reader.worker(seat.worker).heartbeats, now)) this.#stalled(seat);
+    }
   }
 
   /**
@@ -104,8 +147,8 @@ export class DataPath {
     const { spec } = opening;
     this.#sockets.reserve(socketsOf(spec));
     this.#sockets.configure(spec);
-    this.#services.set(spec.name, opening);
-    this.#tellOpening(opening);
+    this.#services.set(spec.name, { ...opening, sources: this.#sourcesFor(spec, null) });
+    for (const seat of this.#seats) this.#tellOpening(seat, spec.name);
   }
 
   /**
@@ -121,9 +164,12 @@ export class DataPath {
     const wanted = new Set(spec.listen.map(formatEndpoint));
     const closed = before.spec.listen.filter((endpoint) => !wanted.has(formatEndpoint(endpoint)));
     const added = spec.listen.filter((endpoint) => !had.has(formatEndpoint(endpoint)));
-    const opened = this.#worker === null ? [] : this.#duplicates(spec.name, added);
-    this.#services.set(spec.name, { slot: before.slot, spec, backends });
-    this.#post({ type: 'service-update', spec, opened, closed, backends });
+    const sources = this.#sourcesFor(spec, before.sources);
+    this.#services.set(spec.name, { slot: before.slot, spec, backends, sources });
+    for (const seat of this.#seats) {
+      const opened = this.#listenersFor(seat, spec, added);
+      seat.post({ type: 'service-update', spec, opened, closed, backends, sources: sources?.ref ?? null });
+    }
     for (const endpoint of closed) this.#sockets.release(spec.name, endpoint);
   }
 
@@ -140,9 +186,10 @@ export class DataPath {
     if (opening === undefined) return Promise.resolve();
     this.#services.delete(service);
     for (const endpoint of opening.spec.listen) this.#sockets.release(service, endpoint);
-    if (this.#worker === null) return Promise.resolve();
-    return new Promise((resolve) => {
-      this.#closing.set(service, [...(this.#closing.get(service) ?? []), resolve]);
+    const seats = new Set(this.#seats.filter((seat) => seat.alive));
+    if (seats.size === 0) return Promise.resolve();
+    return new Promise((done) => {
+      this.#closing.set(service, [...(this.#closing.get(service) ?? []), { seats, done }]);
       this.#post({ type: 'service-close', service, drain });
     });
   }
@@ -157,80 +204,138 @@ export class DataPath {
     this.#post({ type: 'limits', limits });
   }
 
-  /** Closes all services and ends the worker; resolves when it is gone. Connections have until the deadline. */
+  /** How many sources of a service are known, and how many there can be; null where they have no limit. */
+  sources(service: string): { used: number; max: number } | null {
+    const sources = this.#services.get(service)?.sources ?? null;
+    return sources === null ? null : { used: sources.used, max: sources.max };
+  }
+
+  /** Closes all services and ends the workers; resolves when they are gone. Connections have until the deadline. */
   async stop(drain: Duration): Promise<void> {
-    this.#restart?.cancel();
-    this.#settled?.cancel();
-    this.#cancelRetries();
+    this.#stopping = true;
+    for (const retry of this.#retries) retry.cancel();
+    this.#retries.clear();
     for (const [name, { spec }] of this.#services) {
       for (const endpoint of spec.listen) this.#sockets.release(name, endpoint);
     }
     this.#services.clear();
-    const worker = this.#worker;
-    if (worker === null) return;
-    const overdue = this.#options.clock.timerAfter((drain + STOP_GRACE) as Duration, () =>
-      worker.terminate(),
+    await Promise.all(this.#seats.map((seat) => seat.stop(drain)));
+  }
+
+  #sourcesFor(spec: ServiceSpec, before: ServiceSources | null): ServiceSources | null {
+    return ServiceSources.for(spec, before, this.#seats.length, this.#limits.fdLimit);
+  }
+
+  // listeners
+
+  #tellOpening(seat: WorkerSeat, name: string): void {
+    const opening = this.#services.get(name);
+    if (opening === undefined || !seat.alive) return;
+    const { slot, spec, backends, sources } = opening;
+    const listeners = this.#listenersFor(seat, spec, spec.listen);
+    seat.post({ type: 'service-open', slot, spec, backends, listeners, sources: sources?.ref ?? null });
+  }
+
+  /** Its own, and those that it has been lent. */
+  #listenersFor(seat: WorkerSeat, spec: ServiceSpec, endpoints: readonly Endpoint[]): ListenerFd[] {
+    if (!seat.alive) return [];
+    const places = [seat.worker];
+    if (spec.protocol === 'tcp') {
+      for (const [owner, helper] of this.#lent) if (helper === seat) places.push(owner.worker);
+    }
+    return endpoints.flatMap((endpoint) =>
+      places.flatMap((place) => this.#duplicate(seat, spec.name, endpoint, place) ?? []),
     );
-    await new Promise<void>((resolve) => {
-      this.#stopping = resolve;
-      worker.post({ type: 'stop', drain });
-    });
-    overdue.cancel();
-  }
-
-  #spawn(): void {
-    const { counters, clock, spawn = spawnWorkerThread } = this.#options;
-    this.#worker = spawn(
-      { counters, worker: WORKER, limits: this.#limits },
-      { onMessage: (message) => this.#receive(message), onExit: (error) => this.#exited(error) },
-    );
-    this.#settled = clock.timerAfter(RESTART_MAX, () => {
-      this.#restartDelay = RESTART_MIN;
-    });
-    for (const opening of this.#services.values()) this.#tellOpening(opening);
-  }
-
-  #tellOpening(opening: ServiceOpening): void {
-    if (this.#worker === null) return;
-    const listeners = this.#duplicates(opening.spec.name, opening.spec.listen);
-    this.#post({ type: 'service-open', ...opening, listeners });
-  }
-
-  #duplicates(service: string, endpoints: readonly Endpoint[]): ListenerFd[] {
-    return endpoints.flatMap((endpoint) => this.#duplicate(service, endpoint) ?? []);
   }
 
   /** Null when there is none to give; when it is for want of a descriptor, the worker gets it later. */
-  #duplicate(service: string, endpoint: Endpoint): ListenerFd | null {
+  #duplicate(seat: WorkerSeat, service: string, endpoint: Endpoint, place: number): ListenerFd | null {
     try {
-      return this.#sockets.duplicate(service, endpoint);
+      return this.#sockets.duplicate(service, endpoint, place);
     } catch (error) {
       const where = formatEndpoint(endpoint);
       this.#options.emit({
         level: 'error',
         name: 'listener.failed',
         message: `service ${service} does not accept on ${where} for now: ${messageOf(error)}`,
-        fields: { service, listener: where, error: messageOf(error) },
+        fields: { service, listener: where, worker: place, error: messageOf(error) },
       });
       const retry = this.#options.clock.timerAfter(DUPLICATE_RETRY, () => {
         this.#retries.delete(retry);
-        this.#giveListener(service, endpoint);
+        this.#giveListener(seat, service, endpoint, place);
       });
       this.#retries.add(retry);
       return null;
     }
   }
 
-  #post(message: ToWorker): void {
-    this.#worker?.post(message);
+  #giveListener(seat: WorkerSeat, service: string, endpoint: Endpoint, place: number): void {
+    // its successor is told everything; what was lent may have been returned meanwhile
+    if (!seat.alive || !this.#accepts(seat, place)) return;
+    const listener = this.#duplicate(seat, service, endpoint, place);
+    if (listener !== null) seat.post({ type: 'listener', service, listener });
   }
 
-  #receive(message: FromWorker): void {
+  #accepts(seat: WorkerSeat, place: number): boolean {
+    if (seat.worker === place) return true;
+    const owner = this.#seats[place];
+    return owner !== undefined && this.#lent.get(owner) === seat;
+  }
+
+  /** Gives every worker that cannot accept somebody who does it for it, where there is one. */
+  #lend(): void {
+    if (this.#stopping) return;
+    for (const owner of this.#seats) {
+      if (owner.serving || this.#lent.get(owner)?.serving) continue;
+      const helper = this.#helperFor(owner);
+      if (helper === null) continue;
+      this.#takeBack(owner);
+      this.#lent.set(owner, helper);
+      for (const { spec } of this.#services.values()) {
+        if (spec.protocol !== 'tcp') continue;
+        for (const endpoint of spec.listen) this.#giveListener(helper, spec.name, endpoint, owner.worker);
+      }
+    }
+  }
+
+  /** The next one in turn, so that one that died does not burden the same one always. */
+  #helperFor({ worker }: WorkerSeat): WorkerSeat | null {
+    for (let step = 1; step < this.#seats.length; step++) {
+      const candidate = this.#seats[(worker + step) % this.#seats.length];
+      if (candidate?.serving) return candidate;
+    }
+    return null;
+  }
+
+  #takeBack(owner: WorkerSeat): void {
+    this.#lent.get(owner)?.post({ type: 'return-place', place: owner.worker });
+    this.#lent.delete(owner);
+  }
+
+  // workers
+
+  #serves(seat: WorkerSeat): void {
+    this.#takeBack(seat);
+    // it may be the first one that can help others
+    this.#lend();
+  }
+
+  #stalled(seat: WorkerSeat): void {
+    this.#options.emit({
+      level: 'warn',
+      name: 'worker.stalled',
+      message: `data-path worker ${seat.worker} does not turn; another one accepts for it`,
+      fields: { worker: seat.worker },
+    });
+    this.#lend();
+  }
+
+  #post(message: ToWorker): void {
+    for (const seat of this.#seats) seat.post(message);
+  }
+
+  #receive(seat: WorkerSeat, message: FromWorker): void {
     switch (message.type) {
-      case 'ready':
-        this.#starting?.resolve();
-        this.#starting = null;
-        return;
       case 'event':
         this.#options.emit(message.event);
         return;
@@ -238,67 +343,47 @@ export class DataPath {
         this.#options.onTraffic(message.service, message.backend, message.outcome);
         return;
       case 'listener-wanted':
-        this.#giveListener(message.service, message.endpoint);
+        this.#giveListener(seat, message.service, message.endpoint, message.place);
         return;
       case 'service-closed':
-        this.#serviceClosed(message.service);
+        this.#closedBy(seat, message.service);
         return;
+      case 'ready':
       case 'stopped':
-        this.#worker?.terminate();
-        return;
       case 'service-opened':
         return;
     }
   }
 
-  #giveListener(service: string, endpoint: Endpoint): void {
-    if (this.#worker === null) return; // its successor is told everything
-    const listener = this.#duplicate(service, endpoint);
-    if (listener !== null) this.#post({ type: 'listener', service, listener });
+  /** The first of those that wait for this worker: a name can be closed, opened and closed again while it drains. */
+  #closedBy(seat: WorkerSeat, service: string): void {
+    const waiting = this.#closing.get(service)?.find(({ seats }) => seats.has(seat));
+    if (waiting !== undefined) this.#closed(seat, service, waiting);
   }
 
-  #serviceClosed(service: string): void {
-    const [first, ...rest] = this.#closing.get(service) ?? [];
+  #closed(seat: WorkerSeat, service: string, closing: Closing): void {
+    closing.seats.delete(seat);
+    if (closing.seats.size > 0) return;
+    const rest = (this.#closing.get(service) ?? []).filter((other) => other !== closing);
     if (rest.length === 0) this.#closing.delete(service);
     else this.#closing.set(service, rest);
-    first?.();
+    closing.done();
   }
 
-  #exited(error: Error | null): void {
-    this.#worker = null;
-    this.#settled?.cancel();
-    this.#cancelRetries();
-    new CounterReader(this.#options.counters).releaseWorker(WORKER);
-    for (const waiting of this.#closing.values()) for (const resolve of waiting) resolve();
-    this.#closing.clear();
-    if (this.#stopping !== null) {
-      this.#stopping();
-    } else if (this.#starting !== null) {
-      this.#starting.reject(neverReady(error));
-    } else {
-      this.#replace(error);
+  #exited(seat: WorkerSeat, error: Error | null): void {
+    this.#reader.releaseWorker(seat.worker);
+    for (const { sources } of this.#services.values()) sources?.releaseWorker(seat.worker);
+    for (const [service, list] of [...this.#closing]) {
+      for (const closing of list) if (closing.seats.has(seat)) this.#closed(seat, service, closing);
     }
-  }
-
-  #cancelRetries(): void {
-    for (const retry of this.#retries) retry.cancel();
-    this.#retries.clear();
-  }
-
-  #replace(error: Error | null): void {
+    if (!seat.replaced) return;
     const why = error === null ? 'exited' : messageOf(error);
     this.#options.emit({
       level: 'error',
       name: 'worker.exited',
-      message: `the data-path worker ended (${why}); its connections are lost, a new one takes over`,
-      fields: { worker: WORKER, error: why },
+      message: `data-path worker ${seat.worker} ended (${why}); its connections are lost, a new one takes over`,
+      fields: { worker: seat.worker, error: why },
     });
-    this.#restart = this.#options.clock.timerAfter(this.#restartDelay, () => this.#spawn());
-    this.#restartDelay = Math.min(this.#restartDelay * 2, RESTART_MAX) as Duration;
+    this.#lend();
   }
-}
-
-function neverReady(cause: Error | null): TandemError {
-  const why = cause === null ? 'it exited' : cause.message;
-  return new TandemError('worker.failed', `the data-path worker did not start: ${why}`, { cause });
 }

@@ -3,12 +3,14 @@ import type { Clock, Timer } from '../lib/clock.ts';
 import { after, between, type Duration, type Instant, millis, toSeconds } from '../lib/duration.ts';
 import { unreachable } from '../lib/errors.ts';
 import type { ServiceSpec } from '../model/service.ts';
-import { CounterReader, CounterWriter } from './counters.ts';
+import { CounterWriter } from './counters.ts';
 import { NodeTransport } from './forward/node-transport.ts';
 import { TimerWheel } from './forward/timer-wheel.ts';
 import { UdpForwarder } from './forward/udp-forwarder.ts';
+import type { SourcesRef } from './guard/types.ts';
 import type { FromWorker, ProcessLimits, ToWorker, WorkerData } from './protocol.ts';
 import { RecentFailures } from './scheduler/recent-failures.ts';
+import { SharedState } from './shared-state.ts';
 import { TcpService } from './tcp-service.ts';
 import type { Service, WorkerContext } from './worker-context.ts';
 
@@ -19,11 +21,17 @@ const SLOTS = 512;
 const TICKS_PER_HEARTBEAT = 4;
 const HEARTBEATS_PER_LAG_WINDOW = 5;
 
+interface Open {
+  readonly service: Service;
+  readonly spec: ServiceSpec;
+  readonly sources: SourcesRef | null;
+}
+
 /** A worker of the data path without its thread: messages in, messages out. */
 export class Engine {
   readonly #context: WorkerContext;
   readonly #send: (message: FromWorker) => void;
-  readonly #services = new Map<string, { readonly service: Service; readonly spec: ServiceSpec }>();
+  readonly #services = new Map<string, Open>();
   /** Closed services whose clients have not all gone; a new one may have the same name. */
   readonly #draining = new Set<Service>();
   readonly #deadlines = new Set<Timer>();
@@ -31,6 +39,7 @@ export class Engine {
   #limits: ProcessLimits;
   #stopping = false;
   #timer: Timer | null = null;
+  #endWakes: (() => void) | null = null;
   #due: Instant;
 
   constructor(data: WorkerData, clock: Clock, send: (message: FromWorker) => void) {
@@ -38,21 +47,27 @@ export class Engine {
     this.#limits = data.limits;
     this.#due = clock.now();
     const counters = new CounterWriter(data.counters, data.worker);
+    const shared = new SharedState(data.counters, data.worker);
     this.#pulse = new Pulse(counters);
     this.#context = {
       clock,
       counters,
+      shared,
       wheel: new TimerWheel({ tick: TICK, slots: SLOTS, now: clock.now() }),
       transport: new NodeTransport(),
-      failures: new RecentFailures(new CounterReader(data.counters).size.backends),
+      failures: new RecentFailures(shared.failures),
       emit: (event) => send({ type: 'event', event }),
       traffic: (service, backend, outcome) => send({ type: 'traffic', service, backend, outcome }),
-      wantListener: (service, endpoint) => send({ type: 'listener-wanted', service, endpoint }),
+      wantListener: (service, endpoint, place) => send({ type: 'listener-wanted', service, endpoint, place }),
     };
   }
 
   start(): void {
     this.#arm();
+    this.#endWakes = this.#context.shared.onWake(() => {
+      for (const { service } of this.#services.values()) service.woken();
+      for (const service of this.#draining) service.woken();
+    });
     this.#send({ type: 'ready' });
   }
 
@@ -67,6 +82,9 @@ export class Engine {
       case 'listener':
         this.#addListener(message);
         return;
+      case 'return-place':
+        for (const { service } of this.#services.values()) service.returnPlace(message.place);
+        return;
       case 'backends':
         this.#services.get(message.service)?.service.setBackends(message.set);
         return;
@@ -78,7 +96,9 @@ export class Engine {
         return;
       case 'limits':
         this.#limits = message.limits;
-        for (const { service, spec } of this.#services.values()) service.update(spec, message.limits);
+        for (const { service, spec, sources } of this.#services.values()) {
+          service.update(spec, message.limits, sources);
+        }
         return;
       case 'stop':
         this.#stop(message.drain);
@@ -88,29 +108,29 @@ export class Engine {
     }
   }
 
-  #open({ slot, spec, listeners, backends }: Extract<ToWorker, { type: 'service-open' }>): void {
-    const options = { slot, spec, backends, limits: this.#limits };
+  #open({ slot, spec, listeners, backends, sources }: Extract<ToWorker, { type: 'service-open' }>): void {
+    const options = { slot, spec, backends, sources, limits: this.#limits };
     const service =
       spec.protocol === 'tcp'
         ? new TcpService(this.#context, options)
         : new UdpForwarder(this.#context, options);
-    this.#services.set(spec.name, { service, spec });
+    this.#services.set(spec.name, { service, spec, sources });
     // a UDP service that still drains would go on taking its share of the datagrams
     for (const old of this.#draining) old.closeListeners(spec.listen);
     for (const listener of listeners) service.addListener(listener);
     this.#send({ type: 'service-opened', service: spec.name });
   }
 
-  #update({ spec, opened, closed, backends }: Extract<ToWorker, { type: 'service-update' }>): void {
+  #update({ spec, opened, closed, backends, sources }: Extract<ToWorker, { type: 'service-update' }>): void {
     const service = this.#services.get(spec.name)?.service;
     if (service === undefined) {
       for (const { fd } of opened) closeSync(fd);
       return;
     }
-    this.#services.set(spec.name, { service, spec });
+    this.#services.set(spec.name, { service, spec, sources });
     service.closeListeners(closed);
     service.setBackends(backends);
-    service.update(spec, this.#limits);
+    service.update(spec, this.#limits, sources);
     for (const listener of opened) service.addListener(listener);
   }
 
@@ -159,6 +179,7 @@ export class Engine {
   #dispose(): void {
     this.#timer?.cancel();
     this.#timer = null;
+    this.#endWakes?.();
     for (const deadline of this.#deadlines) deadline.cancel();
     this.#deadlines.clear();
     this.#context.transport.close();

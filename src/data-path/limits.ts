@@ -1,6 +1,5 @@
 import type { PoolMember, ServiceSpec } from '../model/service.ts';
 import type { CounterReader } from './counters.ts';
-import { sourceCapacity } from './guard/guard.ts';
 import type { LimitReading } from './guard/limit-watch.ts';
 import type { ProcessLimits } from './protocol.ts';
 
@@ -9,6 +8,8 @@ export interface LimitedService {
   /** Row in the shared counters. */
   readonly slot: number;
   readonly spec: ServiceSpec;
+  /** Sources known of and the most that there may be; null without a limit on them. */
+  readonly sources: { readonly used: number; readonly max: number } | null;
   readonly members: readonly Pick<PoolMember, 'id' | 'slot' | 'maxConnections'>[];
 }
 
@@ -30,9 +31,9 @@ export function readLimits(
 function serviceLimits(
   counters: CounterReader,
   limits: ProcessLimits,
-  { slot, spec }: LimitedService,
+  { slot, spec, sources }: LimitedService,
 ): LimitReading[] {
-  const { connections, queued, sources } = counters.service(slot);
+  const { connections, queued } = counters.service(slot);
   const subject = spec.name;
   const readings: LimitReading[] = [];
   if (spec.protocol === 'udp') {
@@ -41,10 +42,7 @@ function serviceLimits(
   } else if (spec.maxConnections !== null) {
     readings.push({ name: 'service-connections', subject, used: connections, max: spec.maxConnections });
   }
-  if (spec.sourceLimit !== null) {
-    const max = sourceCapacity(limits) * counters.size.workers;
-    readings.push({ name: 'source-table', subject, used: sources, max });
-  }
+  if (sources !== null) readings.push({ name: 'source-table', subject, ...sources });
   if (spec.queue.max > 0) readings.push({ name: 'queue', subject, used: queued, max: spec.queue.max });
   return readings;
 }

@@ -8,6 +8,7 @@ import type { ConnectFailure } from './forward/connect-failure.ts';
 import type { Arrival, RelayContext } from './forward/transport.ts';
 import { Guard } from './guard/guard.ts';
 import { WaitQueue } from './guard/queue.ts';
+import type { SourcesRef, Ticket } from './guard/types.ts';
 import type { ProcessLimits } from './protocol.ts';
 import { Refusals } from './refusals.ts';
 import { TcpClient, type TcpClientHost } from './tcp-client.ts';
@@ -22,6 +23,7 @@ export interface ListenerOptions {
   readonly spec: ServiceSpec;
   readonly limits: ProcessLimits;
   readonly backends: BackendSet;
+  readonly sources: SourcesRef | null;
 }
 
 /**
@@ -32,7 +34,7 @@ export interface ListenerOptions {
  *                 |          \ nobody there: refuse
  *                 \ objection: refuse
  *
- * A client holds its guard's ticket from `accept` to `gone`, and a place on a backend from `#forward` to
+ * A client holds its guard's ticket from `#admitted` to `gone`, and a place on a backend from `#forward` to
  * the failure of the attempt or to `gone`: whatever way it leaves, it passes there once.
  */
 export class Listener implements TcpClientHost {
@@ -45,21 +47,26 @@ export class Listener implements TcpClientHost {
   readonly #failures: Failures;
   readonly #relays: RelayContext;
   readonly #clients = new Set<TcpClient>();
+  /** Accepted, but not yet admitted: `on_limit = "wait"`. */
+  readonly #atDoor = new Set<TcpClient>();
   readonly #emptied: () => void;
+  /** There was room at the last tick, and somebody elsewhere who has waited longer. */
+  #gaveWay = false;
   #spec: ServiceSpec;
 
   /** @param emptied called whenever the last client has gone */
   constructor(context: WorkerContext, options: ListenerOptions, emptied: () => void) {
-    const { slot, spec, limits, backends } = options;
+    const { slot, spec, backends } = options;
     this.#context = context;
     this.#slot = slot;
     this.#spec = spec;
-    this.#guard = new Guard(slot, spec, limits, context.counters);
+    const { counters, shared } = context;
+    this.#guard = new Guard({ ...options, worker: shared.worker }, counters, shared);
     this.#picker = new BackendPicker(context, spec.name, spec.schedule, backends);
     this.#queue = new WaitQueue(spec.queue);
     this.#refusals = new Refusals(context, spec.name, slot);
     this.#failures = new Failures(context, spec.name);
-    this.#relays = { wheel: context.wheel, counters: context.counters, slot, spec };
+    this.#relays = { wheel: context.wheel, counters, slot, spec };
     this.#emptied = emptied;
   }
 
@@ -69,16 +76,39 @@ export class Listener implements TcpClientHost {
   accept(arrival: Arrival): void {
     const { source } = arrival.key;
     const admission = this.#guard.admit(source, this.#context.clock.now());
-    if (!admission.admitted) {
+    if (admission.admitted) {
+      const client = new TcpClient(arrival, this.#relays, this);
+      this.#admitted(client, admission.ticket);
+    } else if (this.#mayWait(admission.reason)) {
+      this.#atDoor.add(new TcpClient(arrival, this.#relays, this));
+    } else {
       this.#refusals.add(admission.reason, source.text);
       arrival.turnAway();
-      return;
     }
+  }
+
+  /** Another worker took the last place after this one had begun to accept: few, for accepting stops with the first. */
+  #mayWait(reason: RefusalReason): boolean {
+    return this.#spec.onLimit === 'wait' && (reason === 'service-limit' || reason === 'process-limit');
+  }
+
+  #letIn(): void {
+    for (const client of this.#atDoor) {
+      const { source } = client.key;
+      const admission = this.#guard.admit(source, this.#context.clock.now());
+      if (!admission.admitted && this.#mayWait(admission.reason)) return;
+      this.#atDoor.delete(client);
+      if (admission.admitted) this.#admitted(client, admission.ticket);
+      else this.#refuse(client, admission.reason);
+    }
+  }
+
+  #admitted(client: TcpClient, ticket: Ticket): void {
     this.#context.counters.accepted(this.#slot);
-    const client = new TcpClient(arrival, admission.ticket, this.#relays, this);
+    client.ticket = ticket;
     this.#clients.add(client);
-    // those who wait already come first
-    if (this.#queue.length > 0) this.#enqueue(client);
+    // those who wait already come first, in other workers as well
+    if (this.#context.counters.queued(this.#slot) > 0) this.#enqueue(client);
     else this.#schedule(client);
   }
 
@@ -93,34 +123,88 @@ export class Listener implements TcpClientHost {
   }
 
   #enqueue(client: TcpClient): void {
-    client.place = this.#queue.enqueue(client, this.#context.clock.now());
-    if (client.place === null) this.#refuse(client, 'queue-full');
-    else this.#context.counters.queued(this.#slot, 1);
+    const { counters, clock } = this.#context;
+    if (counters.tryEnterQueue(this.#slot, this.#queue.max)) {
+      client.place = this.#queue.enqueue(client, clock.now());
+      this.#publishHead();
+    } else {
+      this.#refuse(client, 'queue-full');
+    }
   }
 
-  /** Room may have come up: the longest waiting first. */
+  /**
+   * Room may have come up: the longest waiting first, over all workers. One that waits elsewhere is woken and looks for
+   * itself.
+   */
   #serveQueue(): void {
-    for (;;) {
-      const client = this.#queue.peek();
-      if (client === null) return;
-      const choice = this.#picker.take(client.key, null);
-      if (typeof choice === 'string') return;
+    const { counters, shared } = this.#context;
+    while (counters.queued(this.#slot) > 0) {
+      const before = shared.longerWaiting(this.#slot, this.#queue.head);
+      if (before === null) {
+        if (!this.#serveFirst()) return;
+      } else {
+        shared.wake(before);
+        return;
+      }
+    }
+  }
+
+  /**
+   * At every tick, for what no wake has told of. One who has waited longer elsewhere has a tick's time to take the room that
+   * there is: its worker may be the one that hangs.
+   */
+  #serveInTurn(): void {
+    const { shared } = this.#context;
+    const client = this.#queue.peek();
+    const before = client === null ? null : shared.longerWaiting(this.#slot, this.#queue.head);
+    if (client === null || before === null) {
+      this.#serveQueue();
+      return;
+    }
+    const choice = this.#picker.take(client.key, null);
+    if (typeof choice === 'string') {
+      this.#gaveWay = false;
+    } else if (this.#gaveWay) {
       this.#leaveQueue(client);
       this.#forward(client, choice);
+    } else {
+      this.#gaveWay = true;
+      this.#picker.release(choice);
+      shared.wake(before);
     }
+  }
+
+  /** @returns false when nobody waits, or there is no room */
+  #serveFirst(): boolean {
+    const client = this.#queue.peek();
+    if (client === null) return false;
+    const choice = this.#picker.take(client.key, null);
+    if (typeof choice === 'string') return false;
+    this.#leaveQueue(client);
+    this.#forward(client, choice);
+    return true;
+  }
+
+  #publishHead(): void {
+    this.#context.shared.publishHead(this.#slot, this.#queue.head);
   }
 
   #leaveQueue(client: TcpClient): void {
     if (client.place === null || !client.place.waiting) return;
     this.#queue.cancel(client.place);
-    this.#context.counters.queued(this.#slot, -1);
+    this.#leftQueue();
+  }
+
+  #leftQueue(): void {
+    this.#context.counters.leaveQueue(this.#slot);
+    this.#publishHead();
   }
 
   #expireQueue(now: Instant): void {
     for (;;) {
       const client = this.#queue.expire(now);
       if (client === null) return;
-      this.#context.counters.queued(this.#slot, -1);
+      this.#leftQueue();
       this.#refuse(client, 'queue-timeout');
     }
   }
@@ -203,7 +287,12 @@ export class Listener implements TcpClientHost {
 
   gone(client: TcpClient, reason: CloseReason | null): void {
     this.#leaveQueue(client);
-    if (!this.#clients.delete(client)) return;
+    this.#atDoor.delete(client);
+    if (this.#clients.delete(client)) this.#left(client, reason);
+    if (this.size === 0) this.#emptied();
+  }
+
+  #left(client: TcpClient, reason: CloseReason | null): void {
     const member = this.#leaveBackend(client);
     if (reason !== null) {
       this.#context.counters.closed(this.#slot, reason);
@@ -212,7 +301,6 @@ export class Listener implements TcpClientHost {
     if (member !== null && client.relay.resetEarly) this.#picker.failed(member, 'early-reset');
     this.#guard.release(client.ticket);
     this.#serveQueue();
-    if (this.#clients.size === 0) this.#emptied();
   }
 
   #tellFailure(reason: CloseReason | TrafficOutcome, client: TcpClient, member: PoolMember): void {
@@ -222,18 +310,18 @@ export class Listener implements TcpClientHost {
   // what the supervisor says
 
   get size(): number {
-    return this.#clients.size;
+    return this.#clients.size + this.#atDoor.size;
   }
 
   /** Would the next client be refused by a limit of the process or the service? */
   isFull(): boolean {
-    return this.#guard.isFull();
+    return this.#atDoor.size > 0 || this.#guard.isFull();
   }
 
-  update(spec: ServiceSpec, limits: ProcessLimits): void {
+  update(spec: ServiceSpec, limits: ProcessLimits, sources: SourcesRef | null): void {
     this.#spec = spec;
     this.#relays.spec = spec;
-    this.#guard.update(spec, limits, this.#context.clock.now());
+    this.#guard.update(spec, limits, sources, this.#context.clock.now());
     this.#queue.update(spec.queue);
     this.#picker.setSchedule(spec.schedule);
     this.#serveQueue();
@@ -253,18 +341,19 @@ export class Listener implements TcpClientHost {
   tick(): void {
     const now = this.#context.clock.now();
     this.#guard.tick(now);
+    this.#letIn();
     this.#expireQueue(now);
-    // a place may also have been given back by another worker
+    this.#serveInTurn();
+  }
+
+  /** A place may have been given back by another worker. */
+  woken(): void {
     this.#serveQueue();
   }
 
   /** Ends everybody who is here. */
   cut(reason: CloseReason): void {
     for (const client of this.#clients) client.relay.cut(reason);
-  }
-
-  /** The last call, when nobody is left. */
-  close(): void {
-    this.#guard.close();
+    for (const client of this.#atDoor) client.relay.refuse();
   }
 }

@@ -38,15 +38,18 @@ export function socketsOf(spec: ServiceSpec): WantedSocket[] {
 }
 
 /**
- * The supervisor's own listening sockets. It keeps each open as long as its service has it and hands out
- * duplicates, so that the kernel's backlog outlives a worker that died or does not accept for a while.
+ * The supervisor's own listening sockets: on each address a group of them (SO_REUSEPORT), one for each worker. It keeps
+ * all open as long as their service has them and hands out duplicates, so that the kernel's backlog outlives a worker that
+ * died or does not accept for a while, and that the group's order, which says where a UDP client's datagrams go, stays.
  */
 export class ListeningSockets {
   readonly #opener: SocketOpener;
-  readonly #held = new Map<string, number>();
+  readonly #workers: number;
+  readonly #held = new Map<string, readonly number[]>();
 
-  constructor(opener: SocketOpener) {
+  constructor(opener: SocketOpener, workers: number) {
     this.#opener = opener;
+    this.#workers = workers;
   }
 
   /**
@@ -78,7 +81,7 @@ export class ListeningSockets {
       const key = keyOf(socket.service, socket.endpoint);
       if (this.#held.has(key)) continue;
       try {
-        this.#held.set(key, this.#open(socket, true));
+        this.#held.set(key, this.#openGroup(socket));
       } catch (error) {
         undo();
         throw listenerFailed(socket, error);
@@ -92,23 +95,34 @@ export class ListeningSockets {
   configure({ name, protocol, listen, noDelay, keepAlive }: ServiceSpec): void {
     if (protocol !== 'tcp') return;
     for (const endpoint of listen) {
-      const fd = this.#held.get(keyOf(name, endpoint));
-      if (fd !== undefined) this.#opener.setTcpOptions(fd, { noDelay, keepAlive });
+      for (const fd of this.#held.get(keyOf(name, endpoint)) ?? []) {
+        this.#opener.setTcpOptions(fd, { noDelay, keepAlive });
+      }
     }
   }
 
-  /** A duplicate for a worker, or null when the service has no such socket. */
-  duplicate(service: string, endpoint: Endpoint): ListenerFd | null {
-    const fd = this.#held.get(keyOf(service, endpoint));
-    return fd === undefined ? null : { fd: this.#opener.dupFd(fd), endpoint };
+  /** A duplicate of a worker's socket, or null when the service has no such socket. */
+  duplicate(service: string, endpoint: Endpoint, place: number): ListenerFd | null {
+    const fd = this.#held.get(keyOf(service, endpoint))?.[place];
+    return fd === undefined ? null : { fd: this.#opener.dupFd(fd), endpoint, place };
   }
 
   release(service: string, endpoint: Endpoint): void {
     const key = keyOf(service, endpoint);
-    const fd = this.#held.get(key);
-    if (fd === undefined) return;
+    const group = this.#held.get(key) ?? [];
     this.#held.delete(key);
-    this.#opener.closeFd(fd);
+    for (const fd of group) this.#opener.closeFd(fd);
+  }
+
+  #openGroup(socket: WantedSocket): readonly number[] {
+    const group: number[] = [];
+    try {
+      while (group.length < this.#workers) group.push(this.#open(socket, true));
+    } catch (error) {
+      for (const fd of group) this.#opener.closeFd(fd);
+      throw error;
+    }
+    return group;
   }
 
   #open({ protocol, endpoint, backlog }: WantedSocket, reusePort: boolean): number {

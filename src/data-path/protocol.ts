@@ -3,6 +3,7 @@ import type { Endpoint } from '../lib/ip.ts';
 import type { EventInput } from '../model/event.ts';
 import type { TrafficOutcome } from '../model/health.ts';
 import type { BackendSet, ServiceSpec } from '../model/service.ts';
+import type { SourcesRef } from './guard/types.ts';
 
 /** Messages between the supervisor and a data-path worker, both ways. Plain data: structured clone. */
 
@@ -12,6 +13,8 @@ export interface WorkerData {
   /** This worker's number: its region of the counters. */
   readonly worker: number;
   readonly limits: ProcessLimits;
+  /** The supervisor's `clockOrigin`: times in shared memory are of one clock. */
+  readonly clockOrigin: number;
 }
 
 export interface ProcessLimits {
@@ -24,12 +27,14 @@ export interface ProcessLimits {
 }
 
 /**
- * A listening (TCP) or bound (UDP) socket. The supervisor keeps the one that it opened; `fd` is a duplicate,
+ * A listening (TCP) or bound (UDP) socket: one of the group on its address, of which each worker has its own. The supervisor keeps the one that it opened; `fd` is a duplicate,
  * and the worker's own from here on.
  */
 export interface ListenerFd {
   readonly fd: number;
   readonly endpoint: Endpoint;
+  /** The worker whose socket it is. Another one is lent it while that one is dead or stalled. */
+  readonly place: number;
 }
 
 export type ToWorker =
@@ -40,6 +45,7 @@ export type ToWorker =
       readonly spec: ServiceSpec;
       readonly listeners: readonly ListenerFd[];
       readonly backends: BackendSet;
+      readonly sources: SourcesRef | null;
     }
   /** Changed settings apply at once; listeners named in `closed` close, `opened` are added. */
   | {
@@ -48,9 +54,12 @@ export type ToWorker =
       readonly opened: readonly ListenerFd[];
       readonly closed: readonly Endpoint[];
       readonly backends: BackendSet;
+      readonly sources: SourcesRef | null;
     }
-  /** What 'listener-wanted' asked for. */
+  /** What 'listener-wanted' asked for, or one that is lent. */
   | { readonly type: 'listener'; readonly service: string; readonly listener: ListenerFd }
+  /** Listeners of this worker, which were lent, are no longer needed. */
+  | { readonly type: 'return-place'; readonly place: number }
   | { readonly type: 'backends'; readonly service: string; readonly set: BackendSet }
   /** Stop accepting, let connections end until the deadline, then close them; answers 'service-closed'. */
   | { readonly type: 'service-close'; readonly service: string; readonly drain: Duration }
@@ -64,7 +73,12 @@ export type FromWorker =
   | { readonly type: 'service-opened'; readonly service: string }
   | { readonly type: 'service-closed'; readonly service: string }
   /** The worker has closed a listener to stop accepting; it needs a duplicate of it to go on. */
-  | { readonly type: 'listener-wanted'; readonly service: string; readonly endpoint: Endpoint }
+  | {
+      readonly type: 'listener-wanted';
+      readonly service: string;
+      readonly endpoint: Endpoint;
+      readonly place: number;
+    }
   | { readonly type: 'event'; readonly event: EventInput }
   /** Failures one by one; 'connect-ok' only for the first success after a failure. */
   | {

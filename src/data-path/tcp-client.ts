@@ -17,12 +17,13 @@ export interface TcpClientHost {
   gone(client: TcpClient, reason: CloseReason | null): void;
 }
 
-/** An admitted client: what it holds, what has been tried for it, and its relay. */
+/** A client: what it holds, what has been tried for it, and its relay. */
 export class TcpClient implements RelayOwner {
   readonly key: ClientKey;
-  readonly ticket: Ticket;
   readonly relay: Relay;
   readonly #host: TcpClientHost;
+  /** What the guard gave it. */
+  ticket: Ticket = null;
   /** The backend on which it holds a place. */
   member: PoolMember | null = null;
   /** Its place in the queue, once it has waited. */
@@ -35,9 +36,8 @@ export class TcpClient implements RelayOwner {
   tried: Set<string> | null = null;
   connectStarted: Instant = instant(0);
 
-  constructor(arrival: Arrival, ticket: Ticket, context: RelayContext, host: TcpClientHost) {
+  constructor(arrival: Arrival, context: RelayContext, host: TcpClientHost) {
     this.key = arrival.key;
-    this.ticket = ticket;
     this.#host = host;
     this.relay = arrival.relay(context, this);
   }

@@ -2,35 +2,41 @@ import { closeSync } from 'node:fs';
 import { messageOf } from '../lib/errors.ts';
 import { type Endpoint, formatEndpoint } from '../lib/ip.ts';
 import type { BackendSet, ServiceSpec } from '../model/service.ts';
-import type { Acceptor, AcceptorOwner, Arrival } from './forward/transport.ts';
+import type { Acceptor, Arrival } from './forward/transport.ts';
+import type { SourcesRef } from './guard/types.ts';
 import { Listener, type ListenerOptions } from './listener.ts';
 import type { ListenerFd, ProcessLimits } from './protocol.ts';
 import type { Service, WorkerContext } from './worker-context.ts';
 
 /** A TCP service's life in one worker: its listening sockets, and when they accept. */
-export class TcpService implements Service, AcceptorOwner {
+export class TcpService implements Service {
   readonly name: string;
   readonly #context: WorkerContext;
   readonly #listener: Listener;
-  readonly #acceptors = new Map<string, Acceptor>();
+  readonly #slot: number;
+  /** By address, then by the worker whose listener it is. */
+  readonly #acceptors = new Map<string, Map<number, Acceptor>>();
   #spec: ServiceSpec;
   #paused = false;
+  /** It was another worker's turn to accept a moment ago. */
+  #yielded = false;
   #draining = false;
   #ended: (() => void) | null = null;
 
   constructor(context: WorkerContext, options: ListenerOptions) {
     this.name = options.spec.name;
     this.#context = context;
+    this.#slot = options.slot;
     this.#spec = options.spec;
     this.#listener = new Listener(context, options, () => this.#checkEnded());
   }
 
-  accepted(arrival: Arrival): void {
+  #accepted(arrival: Arrival): void {
     this.#listener.accept(arrival);
     this.#pauseWhenFull();
   }
 
-  acceptFailed(error: Error, endpoint: Endpoint): void {
+  #acceptFailed(error: Error, endpoint: Endpoint): void {
     const where = formatEndpoint(endpoint);
     this.#context.emit({
       level: 'error',
@@ -40,31 +46,49 @@ export class TcpService implements Service, AcceptorOwner {
     });
   }
 
-  wantListener(endpoint: Endpoint): void {
-    this.#context.wantListener(this.name, endpoint);
-  }
-
-  addListener({ fd, endpoint }: ListenerFd): void {
+  addListener({ fd, endpoint, place }: ListenerFd): void {
     if (this.#draining) {
       closeSync(fd);
       return;
     }
     const key = formatEndpoint(endpoint);
-    const { backlog } = this.#spec;
-    const acceptor =
-      this.#acceptors.get(key) ?? this.#context.transport.acceptor(endpoint, { backlog }, this);
-    this.#acceptors.set(key, acceptor);
+    const places = this.#acceptors.get(key) ?? new Map<number, Acceptor>();
+    this.#acceptors.set(key, places);
+    const acceptor = places.get(place) ?? this.#acceptor(endpoint, place);
+    places.set(place, acceptor);
     if (this.#paused) acceptor.pause();
     this.#counted(acceptor, () => acceptor.take(fd));
   }
 
-  closeListeners(endpoints: readonly Endpoint[]): void {
-    for (const endpoint of endpoints) this.#closeAcceptor(formatEndpoint(endpoint));
+  #acceptor(endpoint: Endpoint, place: number): Acceptor {
+    const { backlog } = this.#spec;
+    return this.#context.transport.acceptor(
+      endpoint,
+      { backlog },
+      {
+        accepted: (arrival) => this.#accepted(arrival),
+        acceptFailed: (error, where) => this.#acceptFailed(error, where),
+        wantListener: (where) => this.#context.wantListener(this.name, where, place),
+      },
+    );
   }
 
-  update(spec: ServiceSpec, limits: ProcessLimits): void {
+  closeListeners(endpoints: readonly Endpoint[]): void {
+    for (const endpoint of endpoints) this.#closeAcceptors(formatEndpoint(endpoint));
+  }
+
+  returnPlace(place: number): void {
+    for (const places of this.#acceptors.values()) {
+      const acceptor = places.get(place);
+      if (acceptor === undefined) continue;
+      this.#counted(acceptor, () => acceptor.close());
+      places.delete(place);
+    }
+  }
+
+  update(spec: ServiceSpec, limits: ProcessLimits, sources: SourcesRef | null): void {
     this.#spec = spec;
-    this.#listener.update(spec, limits);
+    this.#listener.update(spec, limits, sources);
     this.#resumeWhenNotFull();
   }
 
@@ -76,6 +100,10 @@ export class TcpService implements Service, AcceptorOwner {
     this.#listener.closeBackend(id);
   }
 
+  woken(): void {
+    this.#listener.woken();
+  }
+
   tick(): void {
     this.#listener.tick();
     this.#resumeWhenNotFull();
@@ -84,7 +112,7 @@ export class TcpService implements Service, AcceptorOwner {
   drain(ended: () => void): void {
     this.#draining = true;
     this.#ended = ended;
-    for (const key of [...this.#acceptors.keys()]) this.#closeAcceptor(key);
+    for (const key of [...this.#acceptors.keys()]) this.#closeAcceptors(key);
     this.#checkEnded();
   }
 
@@ -96,20 +124,37 @@ export class TcpService implements Service, AcceptorOwner {
   #pauseWhenFull(): void {
     if (this.#paused || this.#spec.onLimit !== 'wait' || !this.#listener.isFull()) return;
     this.#paused = true;
-    for (const acceptor of this.#acceptors.values()) this.#counted(acceptor, () => acceptor.pause());
+    this.#yielded = false;
+    this.#eachAcceptor((acceptor) => acceptor.pause());
   }
 
-  /** Asked once a tick rather than at every departure: pausing and resuming cost a few system calls each. */
+  /**
+   * Asked once a tick rather than at every departure: pausing and resuming cost a few system calls each. Each worker has
+   * a backlog of its own, so they take turns: one whose turn it is not waits for another tick, which is enough for the one
+   * whose turn it is, and then goes ahead in its stead.
+   */
   #resumeWhenNotFull(): void {
     if (!this.#paused || (this.#spec.onLimit === 'wait' && this.#listener.isFull())) return;
+    const { shared } = this.#context;
+    if (!this.#yielded && !shared.isMyTurn(this.#slot)) {
+      this.#yielded = true;
+      return;
+    }
+    shared.passTurn(this.#slot);
     this.#paused = false;
-    for (const acceptor of this.#acceptors.values()) this.#counted(acceptor, () => acceptor.resume());
+    this.#eachAcceptor((acceptor) => acceptor.resume());
   }
 
-  #closeAcceptor(key: string): void {
-    const acceptor = this.#acceptors.get(key);
-    if (acceptor === undefined) return;
-    this.#counted(acceptor, () => acceptor.close());
+  #eachAcceptor(change: (acceptor: Acceptor) => void): void {
+    for (const places of this.#acceptors.values()) {
+      for (const acceptor of places.values()) this.#counted(acceptor, () => change(acceptor));
+    }
+  }
+
+  #closeAcceptors(key: string): void {
+    for (const acceptor of this.#acceptors.get(key)?.values() ?? []) {
+      this.#counted(acceptor, () => acceptor.close());
+    }
     this.#acceptors.delete(key);
   }
 
@@ -125,7 +170,6 @@ export class TcpService implements Service, AcceptorOwner {
     if (this.#ended === null || this.#listener.size > 0) return;
     const ended = this.#ended;
     this.#ended = null;
-    this.#listener.close();
     ended();
   }
 }

@@ -6,8 +6,10 @@ import type { BackendSet, ServiceSpec } from '../model/service.ts';
 import type { CounterWriter } from './counters.ts';
 import type { TimerWheel } from './forward/timer-wheel.ts';
 import type { TcpTransport } from './forward/transport.ts';
+import type { SourcesRef } from './guard/types.ts';
 import type { ListenerFd, ProcessLimits } from './protocol.ts';
 import type { RecentFailures } from './scheduler/recent-failures.ts';
+import type { SharedState } from './shared-state.ts';
 
 /** What all services of one worker share. */
 export interface WorkerContext {
@@ -15,11 +17,13 @@ export interface WorkerContext {
   readonly wheel: TimerWheel;
   readonly transport: TcpTransport;
   readonly counters: CounterWriter;
+  /** What this worker and the others tell each other. */
+  readonly shared: SharedState;
   readonly failures: RecentFailures;
   readonly emit: Emit;
   readonly traffic: (service: string, backend: string, outcome: TrafficOutcome) => void;
   /** Asks the supervisor for another descriptor of a listener; it comes by `Service.addListener`. */
-  readonly wantListener: (service: string, endpoint: Endpoint) => void;
+  readonly wantListener: (service: string, endpoint: Endpoint, place: number) => void;
 }
 
 /** One service in one worker: a TCP listener or a UDP forwarder. */
@@ -28,12 +32,16 @@ export interface Service {
   addListener(listener: ListenerFd): void;
   /** Those of these that it has are closed. */
   closeListeners(endpoints: readonly Endpoint[]): void;
+  /** The worker whose listeners these are accepts by itself again. */
+  returnPlace(place: number): void;
   /** New settings, for clients that are here already too. */
-  update(spec: ServiceSpec, limits: ProcessLimits): void;
+  update(spec: ServiceSpec, limits: ProcessLimits, sources: SourcesRef | null): void;
   /** An older set than the one in force is ignored. */
   setBackends(set: BackendSet): void;
   /** Ends every connection of a backend that is down. */
   closeBackend(id: string): void;
+  /** Another worker has something for this one: a place on a backend, or a request to make room. */
+  woken(): void;
   /** Every tick of the wheel. */
   tick(): void;
   /** Takes no new clients from now on; `ended` is called once, when the last one has gone. */

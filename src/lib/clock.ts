@@ -20,21 +20,30 @@ export interface Clock {
 /** Node truncates a delay above 2^31-1 ms to 1 ms; a longer timer re-arms itself. */
 const MAX_DELAY_MS = 2_147_483_647;
 
-/** The system's monotonic clock (CLOCK_MONOTONIC through process.hrtime). */
-export const systemClock: Clock = {
-  now: () => instant(Math.round(performance.now() * 1_000)),
-  wallMillis: () => Date.now(),
-  timerAfter(delay, fire) {
-    return systemClock.timerAt(instant(systemClock.now() + delay), fire);
-  },
-  timerAt(at, fire) {
+/** When this thread's `performance.now()` was 0, in milliseconds of CLOCK_MONOTONIC: other threads began later. */
+export function clockOrigin(): number {
+  return Number(process.hrtime.bigint()) / 1e6 - performance.now();
+}
+
+/** The system's monotonic clock (CLOCK_MONOTONIC through performance.now). */
+export const systemClock: Clock = clockSince(0);
+
+/** The clock of the thread whose {@link clockOrigin} this is, for another thread: what one writes the other can read. */
+export function clockOf(origin: number): Clock {
+  return clockSince(clockOrigin() - origin);
+}
+
+/** @param ahead milliseconds that are added to this thread's own time */
+function clockSince(ahead: number): Clock {
+  const now = (): Instant => instant(Math.round((performance.now() + ahead) * 1_000));
+  const timerAt = (at: Instant, fire: () => void): Timer => {
     let handle: NodeJS.Timeout;
     const arm = (): void => {
-      const remaining = Math.max(0, (at - systemClock.now()) / 1_000);
+      const remaining = Math.max(0, (at - now()) / 1_000);
       // setTimeout works in whole milliseconds and may fire up to one early: never before `at`.
       handle = setTimeout(
         () => {
-          if (systemClock.now() < at) arm();
+          if (now() < at) arm();
           else fire();
         },
         Math.min(MAX_DELAY_MS, Math.ceil(remaining)),
@@ -42,5 +51,11 @@ export const systemClock: Clock = {
     };
     arm();
     return { cancel: () => clearTimeout(handle) };
-  },
-};
+  };
+  return {
+    now,
+    wallMillis: () => Date.now(),
+    timerAt,
+    timerAfter: (delay, fire) => timerAt(instant(now() + delay), fire),
+  };
+}

@@ -21,6 +21,10 @@ export interface Config {
     /** Descriptors kept free for the daemon itself. */
     readonly fdReserve: number;
   };
+  readonly dataPath: {
+    /** Worker threads, 1 to 64; null is one for each core. */
+    readonly workers: number | null;
+  };
   /** How long a removed service or a stopping daemon waits for its connections. */
   readonly drainTimeout: Duration;
   readonly services: readonly ServiceSpec[];

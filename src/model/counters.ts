@@ -38,6 +38,14 @@ export interface BackendCounters {
   readonly connectSecondsCount: number;
 }
 
+/** One data-path worker's part. */
+export interface WorkerCounters {
+  readonly connections: number;
+  /** As in {@link ProcessCounters}. */
+  readonly loopLagSeconds: number;
+  readonly heartbeats: number;
+}
+
 /** What the health checks of a backend have found, since it joined. */
 export interface CheckCounters {
   /** "ok", or the reason of a failure -> how often. */
@@ -50,8 +58,8 @@ export interface ProcessCounters {
   readonly connections: number;
   /** Descriptors that the data path counts as its own. */
   readonly fdsInUse: number;
-  /** Longest event-loop delay of the worker over the last second or so, in seconds. */
+  /** Longest event-loop delay of the worst worker over the last second or so, in seconds. */
   readonly loopLagSeconds: number;
-  /** Grows several times a second while the worker's event loop turns. */
+  /** Grows several times a second while a worker's event loop turns. */
   readonly heartbeats: number;
 }

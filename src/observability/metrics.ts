@@ -27,7 +27,11 @@ export const METRICS = {
   tandem_process_heap_bytes: gauge("The supervisor's JavaScript heap in use."),
   tandem_process_connections: gauge('TCP connections and UDP sessions now, over all services.'),
   tandem_process_open_fds: gauge('Descriptors that the data path counts as in use.'),
-  tandem_process_loop_lag_seconds: gauge("Longest recent delay of a data-path worker's event loop."),
+  tandem_process_loop_lag_seconds: gauge("Longest recent delay of any data-path worker's event loop."),
+  tandem_worker_up: gauge('1 while the data-path worker runs and turns.', 'worker'),
+  tandem_worker_connections: gauge('TCP connections and UDP sessions in this worker.', 'worker'),
+  tandem_worker_loop_lag_seconds: gauge("Longest recent delay of this worker's event loop.", 'worker'),
+  tandem_worker_restarts_total: counter('Times that this worker died and was replaced.', 'worker'),
   tandem_config_loaded_timestamp_seconds: gauge('Last successful load of the configuration.'),
 
   tandem_service_connections: gauge('TCP connections or UDP sessions now, queued ones included.', 'service'),

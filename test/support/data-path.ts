@@ -8,7 +8,12 @@ import type { SpawnWorker } from '../../src/data-path/worker-thread.ts';
 import { systemClock } from '../../src/lib/clock.ts';
 import { type Duration, millis, seconds } from '../../src/lib/duration.ts';
 import { type Endpoint, parseEndpoint } from '../../src/lib/ip.ts';
-import type { BackendCounters, ProcessCounters, ServiceCounters } from '../../src/model/counters.ts';
+import type {
+  BackendCounters,
+  ProcessCounters,
+  ServiceCounters,
+  WorkerCounters,
+} from '../../src/model/counters.ts';
 import type { EventInput } from '../../src/model/event.ts';
 import type { TrafficOutcome } from '../../src/model/health.ts';
 import type {
@@ -113,8 +118,8 @@ export class DataPathRig {
   #version = 1;
   #leftAtExit: readonly number[] = [];
 
-  private constructor(limits: ProcessLimits, spawnWorker: SpawnWorker) {
-    const counters = createCounters({ workers: 1, services: 8, backends: 32 });
+  private constructor(limits: ProcessLimits, spawnWorker: SpawnWorker, workers: number) {
+    const counters = createCounters({ workers, services: 8, backends: 32 });
     this.#reader = new CounterReader(counters);
     this.dataPath = new DataPath({
       opener: loadNative(),
@@ -138,8 +143,9 @@ export class DataPathRig {
   static async start(
     limits: Partial<ProcessLimits> = {},
     spawnWorker: SpawnWorker = inProcess,
+    workers = 1,
   ): Promise<DataPathRig> {
-    const rig = new DataPathRig({ ...LIMITS, ...limits }, spawnWorker);
+    const rig = new DataPathRig({ ...LIMITS, ...limits }, spawnWorker, workers);
     await rig.dataPath.start();
     return rig;
   }
@@ -169,12 +175,22 @@ export class DataPathRig {
     return { version: this.#version++, members };
   }
 
+  /** What the supervisor does several times a second. */
+  watch(): void {
+    this.dataPath.watch(systemClock.now());
+  }
+
+  worker(worker: number): WorkerCounters {
+    return this.#reader.worker(worker);
+  }
+
   process(): ProcessCounters {
     return this.#reader.process();
   }
 
   service(name = 'svc'): ServiceCounters {
-    return this.#reader.service(this.#slots.get(name)?.slot ?? 0);
+    const sources = this.dataPath.sources(name)?.used ?? 0;
+    return { ...this.#reader.service(this.#slots.get(name)?.slot ?? 0), sources };
   }
 
   backend(id: string, name = 'svc'): BackendCounters {

@@ -40,6 +40,7 @@ export function statusOf(changes: Partial<Status> = {}): Status {
     uptimeSeconds: 192,
     configPath: '/etc/tandem/tandem.toml',
     configLoadedAt: 1_000_000,
+    workers: [{ worker: 0, state: 'running', connections: 7, loopLagSeconds: 0.001, restarts: 0 }],
     services: [
       {
         name: 'web',

@@ -8,7 +8,7 @@ import type { BackendSet, PoolMember, ServiceSpec } from '../../model/service.ts
 import { BackendPicker } from '../backend-picker.ts';
 import { Failures } from '../failures.ts';
 import { Guard } from '../guard/guard.ts';
-import type { Ticket } from '../guard/types.ts';
+import type { SourcesRef, Ticket } from '../guard/types.ts';
 import type { ListenerOptions } from '../listener.ts';
 import type { ListenerFd, ProcessLimits } from '../protocol.ts';
 import { Refusals } from '../refusals.ts';
@@ -51,13 +51,13 @@ export class UdpForwarder implements Service, UdpSessionOwner {
   };
 
   constructor(context: WorkerContext, options: ListenerOptions) {
-    const { slot, spec, limits, backends } = options;
+    const { slot, spec, backends } = options;
     this.name = spec.name;
     this.#context = context;
     this.#slot = slot;
     this.#spec = spec;
     this.#version = backends.version;
-    this.#guard = new Guard(slot, spec, limits, context.counters);
+    this.#guard = new Guard({ ...options, worker: context.shared.worker }, context.counters, context.shared);
     this.#picker = new BackendPicker(context, spec.name, spec.schedule, backends);
     this.#refusals = new Refusals(context, spec.name, slot);
     this.#failures = new Failures(context, spec.name);
@@ -99,9 +99,13 @@ export class UdpForwarder implements Service, UdpSessionOwner {
     const now = this.#context.clock.now();
     const first = this.#guard.admit(client.source, now);
     if (first.admitted) return first;
+    if (!EVICTING.has(first.reason) || !this.#guard.lacksOnlyRoom(client.source, now)) return first.reason;
     const oldest = this.#sessions.leastRecent;
-    if (oldest === null || !EVICTING.has(first.reason)) return first.reason;
-    if (!this.#guard.lacksOnlyRoom(client.source, now)) return first.reason;
+    if (oldest === null) {
+      // all of them are in other workers: the client's next datagram finds room
+      this.#context.shared.requestEviction(this.#slot);
+      return first.reason;
+    }
     this.#end(oldest, 'evicted');
     const second = this.#guard.admit(client.source, now);
     return second.admitted ? second : second.reason;
@@ -252,9 +256,9 @@ export class UdpForwarder implements Service, UdpSessionOwner {
     for (const endpoint of endpoints) this.#closeListener(formatEndpoint(endpoint));
   }
 
-  update(spec: ServiceSpec, limits: ProcessLimits): void {
+  update(spec: ServiceSpec, limits: ProcessLimits, sources: SourcesRef | null): void {
     this.#spec = spec;
-    this.#guard.update(spec, limits, this.#context.clock.now());
+    this.#guard.update(spec, limits, sources, this.#context.clock.now());
     this.#picker.setSchedule(spec.schedule);
   }
 
@@ -264,6 +268,14 @@ export class UdpForwarder implements Service, UdpSessionOwner {
 
   /** Nothing to do: sessions leave a backend that is down with their next datagram, whatever `on_down` says. */
   closeBackend(): void {}
+
+  /** Nothing to do: a session's socket waits for its own worker, or others would begin second sessions. */
+  returnPlace(): void {}
+
+  woken(): void {
+    const oldest = this.#sessions.leastRecent;
+    if (oldest !== null && this.#context.shared.takeEviction(this.#slot)) this.#end(oldest, 'evicted');
+  }
 
   tick(): void {
     this.#guard.tick(this.#context.clock.now());
@@ -297,7 +309,6 @@ export class UdpForwarder implements Service, UdpSessionOwner {
     const ended = this.#ended;
     this.#ended = null;
     for (const key of [...this.#listeners.keys()]) this.#closeListener(key);
-    this.#guard.close();
     ended();
   }
 }

@@ -1,10 +1,18 @@
-import type { Instant } from '../../lib/duration.ts';
+import { type Instant, instant } from '../../lib/duration.ts';
 import type { IpAddress } from '../../lib/ip.ts';
 import type { RefusalReason } from '../../model/reason.ts';
 import { IpFilter } from './ip-filter.ts';
 import { Gcra, UNUSED } from './rate-limit.ts';
-import { RESTING_SOURCES, type SourceEntry, SourceTable } from './source-table.ts';
-import type { Admission, GuardLimits, GuardSpec, SharedGauges, Ticket } from './types.ts';
+import { SourceTable } from './source-table.ts';
+import type {
+  Admission,
+  GuardLimits,
+  GuardSpec,
+  SharedGauges,
+  SharedRates,
+  SourcesRef,
+  Ticket,
+} from './types.ts';
 
 /** Answers that need no allocation. */
 const REFUSALS = {
@@ -20,9 +28,13 @@ type GuardReason = keyof typeof REFUSALS;
 
 const ADMITTED_WITHOUT_SOURCE: Admission = { admitted: true, ticket: null };
 
-/** Most sources that the guard of a service remembers at once: the ceiling of the "source-table" limit. */
-export function sourceCapacity(limits: GuardLimits): number {
-  return limits.maxConnections + RESTING_SOURCES;
+export interface GuardOptions {
+  /** The service's row in the shared counters. */
+  readonly slot: number;
+  readonly worker: number;
+  readonly spec: GuardSpec;
+  readonly limits: GuardLimits;
+  readonly sources: SourcesRef | null;
 }
 
 /**
@@ -30,61 +42,75 @@ export function sourceCapacity(limits: GuardLimits): number {
  * reasons that follow fd-headroom arise later, where a backend is looked for.
  *
  * All verdicts are looked at before any of them takes something: a client that is refused has used up neither
- * rate nor room. Limits of process and service hold exactly over all workers; sources are counted where they
- * arrive, in each worker by itself.
+ * rate nor room. All limits and rates hold exactly over all workers: what was looked at is looked at again when it is
+ * taken, and given back when another worker was faster with the next.
  */
 export class Guard {
   readonly #slot: number;
+  readonly #worker: number;
   readonly #gauges: SharedGauges;
-  readonly #sources: SourceTable;
+  readonly #rates: SharedRates;
   #spec: GuardSpec;
   #limits: GuardLimits;
   #filter: IpFilter;
   #rate: Gcra | null;
-  #arrival: Instant = UNUSED;
-  #reportedSources = 0;
+  #sources: SourceTable | null = null;
+  #generation = 0;
 
-  /** `slot` is the service's row in the shared counters. */
-  constructor(slot: number, spec: GuardSpec, limits: GuardLimits, gauges: SharedGauges) {
+  constructor(
+    { slot, worker, spec, limits, sources }: GuardOptions,
+    gauges: SharedGauges,
+    rates: SharedRates,
+  ) {
     this.#slot = slot;
+    this.#worker = worker;
     this.#gauges = gauges;
+    this.#rates = rates;
     this.#spec = spec;
     this.#limits = limits;
     this.#filter = new IpFilter(spec.allow, spec.deny);
     this.#rate = spec.rate === null ? null : new Gcra(spec.rate);
-    this.#sources = new SourceTable(spec.sourceLimit, sourceCapacity(limits));
+    this.#setSources(spec, sources, null);
   }
 
   /** Replaces the settings; who is in stays in and stays counted, and spent rate stays spent. */
-  update(spec: GuardSpec, limits: GuardLimits, now: Instant): void {
+  update(spec: GuardSpec, limits: GuardLimits, sources: SourcesRef | null, now: Instant): void {
     this.#spec = spec;
     this.#limits = limits;
     this.#filter = new IpFilter(spec.allow, spec.deny);
-    this.#rate = spec.rate === null ? null : new Gcra(spec.rate);
-    this.#arrival = this.#rate?.adopt(this.#arrival, now) ?? UNUSED;
-    this.#sources.update(spec.sourceLimit, sourceCapacity(limits), now);
-    this.#reportSources();
+    const rate = spec.rate === null ? null : new Gcra(spec.rate);
+    this.#rate = rate;
+    this.#rates.arrivals.update(this.#slot, (arrival) => rate?.adopt(instant(arrival), now) ?? UNUSED);
+    this.#setSources(spec, sources, now);
+  }
+
+  #setSources({ sourceLimit }: GuardSpec, ref: SourcesRef | null, now: Instant | null): void {
+    if (sourceLimit === null || ref === null) {
+      this.#sources = null;
+    } else if (this.#sources !== null && this.#generation === ref.generation && now !== null) {
+      this.#sources.update(sourceLimit, now);
+    } else {
+      this.#sources = new SourceTable(ref.buffer, this.#worker, sourceLimit);
+    }
+    this.#generation = ref?.generation ?? 0;
   }
 
   /** One client's case. When admitted, `release` the ticket exactly once. */
   admit(client: IpAddress, now: Instant): Admission {
-    const known = this.#sources.isActive ? this.#sources.find(client) : undefined;
-    const objection = this.#objection(client, known, now) ?? this.#take();
+    const objection = this.#objection(client, now) ?? this.#take(now);
     if (objection !== null) return REFUSALS[objection];
-    if (this.#rate !== null) this.#arrival = this.#rate.consume(this.#arrival, now);
-    if (!this.#sources.isActive) return ADMITTED_WITHOUT_SOURCE;
-    const ticket = this.#sources.enter(client, known, now);
-    this.#reportSources();
-    return { admitted: true, ticket };
+    if (this.#sources === null) return ADMITTED_WITHOUT_SOURCE;
+    const ticket = this.#sources.enter(client, now);
+    if (typeof ticket !== 'string') return { admitted: true, ticket };
+    this.#giveBack();
+    return REFUSALS[ticket];
   }
 
   /** The client's connection or session has ended. */
   release(ticket: Ticket): void {
     this.#gauges.leaveService(this.#slot);
     this.#gauges.leaveProcess();
-    if (ticket === null) return;
-    this.#sources.release(ticket);
-    this.#reportSources();
+    ticket?.table.release(ticket);
   }
 
   /** Would a client be refused because of the process's or the service's limit? For `on_limit = "wait"`. */
@@ -97,48 +123,59 @@ export class Guard {
    * source beyond its own limits could push others out without getting in itself.
    */
   lacksOnlyRoom(client: IpAddress, now: Instant): boolean {
-    const known = this.#sources.isActive ? this.#sources.find(client) : undefined;
-    return this.#filter.permits(client) && this.#excess(known, now) === null;
+    return this.#filter.permits(client) && this.#excess(client, now) === null;
   }
 
-  /** Housekeeping, about once a second: forgets sources that owe nothing any more. */
+  /** Housekeeping, several times a second: forgets sources that owe nothing any more. */
   tick(now: Instant): void {
-    this.#sources.sweep(now, RESTING_SOURCES);
-    this.#reportSources();
+    this.#sources?.sweep(now);
   }
 
-  /** Gives back what the guard itself holds in the shared gauges; tickets are to be released before. */
-  close(): void {
-    this.#sources.clear();
-    this.#reportSources();
-  }
-
-  #objection(client: IpAddress, known: SourceEntry | undefined, now: Instant): GuardReason | null {
+  #objection(client: IpAddress, now: Instant): GuardReason | null {
     if (!this.#filter.permits(client)) return 'deny-list';
     if (this.#isProcessFull()) return 'process-limit';
     if (this.#isServiceFull()) return 'service-limit';
-    const excess = this.#excess(known, now);
+    const excess = this.#excess(client, now);
     if (excess !== null) return excess;
     if (this.#limits.fdLimit - this.#gauges.fdsInUse() < this.#limits.fdReserve) return 'fd-headroom';
     return null;
   }
 
   /** What the source, or all sources together, have had too much of already. */
-  #excess(known: SourceEntry | undefined, now: Instant): GuardReason | null {
-    if (this.#sources.isActive) {
-      if (!this.#sources.hasRoom(known)) return 'source-limit';
-      if (!this.#sources.conforms(known, now)) return 'source-rate';
-    }
-    if (this.#rate !== null && !this.#rate.conforms(this.#arrival, now)) return 'service-rate';
-    return null;
+  #excess(client: IpAddress, now: Instant): GuardReason | null {
+    const objection = this.#sources?.objection(client, now) ?? null;
+    if (objection !== null) return objection;
+    const conforms = this.#rate?.conforms(instant(this.#rates.arrivals.get(this.#slot)), now) ?? true;
+    return conforms ? null : 'service-rate';
   }
 
   /** Another worker may have taken the last place since it was looked at. */
-  #take(): GuardReason | null {
+  #take(now: Instant): GuardReason | null {
     if (!this.#gauges.tryEnterProcess(this.#limits.maxConnections)) return 'process-limit';
-    if (this.#gauges.tryEnterService(this.#slot, this.#spec.maxConnections)) return null;
+    if (!this.#gauges.tryEnterService(this.#slot, this.#spec.maxConnections)) {
+      this.#gauges.leaveProcess();
+      return 'service-limit';
+    }
+    if (this.#takeRate(now)) return null;
+    this.#gauges.leaveService(this.#slot);
     this.#gauges.leaveProcess();
-    return 'service-limit';
+    return 'service-rate';
+  }
+
+  #takeRate(now: Instant): boolean {
+    const rate = this.#rate;
+    if (rate === null) return true;
+    return this.#rates.arrivals.update(this.#slot, (arrival) =>
+      rate.conforms(instant(arrival), now) ? rate.consume(instant(arrival), now) : null,
+    );
+  }
+
+  /** What `#take` took, when the source had no room any more. */
+  #giveBack(): void {
+    const rate = this.#rate;
+    if (rate !== null) this.#rates.arrivals.update(this.#slot, (arrival) => rate.restore(instant(arrival)));
+    this.#gauges.leaveService(this.#slot);
+    this.#gauges.leaveProcess();
   }
 
   #isProcessFull(): boolean {
@@ -148,12 +185,5 @@ export class Guard {
   #isServiceFull(): boolean {
     const max = this.#spec.maxConnections;
     return max !== null && this.#gauges.serviceConnections(this.#slot) >= max;
-  }
-
-  #reportSources(): void {
-    const change = this.#sources.size - this.#reportedSources;
-    if (change === 0) return;
-    this.#reportedSources += change;
-    this.#gauges.sources(this.#slot, change);
   }
 }

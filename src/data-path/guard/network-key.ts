@@ -23,6 +23,23 @@ export function networkKey(address: IpAddress, length: number): NetworkKey {
   );
 }
 
+/**
+ * The same as four 32-bit words, into `words`; IPv4 as the mapped address, which no IPv6 client has: it would have been
+ * taken for IPv4 (lib/ip.ts).
+ */
+export function networkWords({ family, bytes }: IpAddress, length: number, words: Int32Array): void {
+  if (family === 4) {
+    words[0] = 0;
+    words[1] = 0;
+    words[2] = 0xffff;
+    words[3] = ((word(bytes, 0) << 16) | word(bytes, 2)) & wideMask(length);
+    return;
+  }
+  for (let i = 0; i < 4; i++) {
+    words[i] = ((word(bytes, 4 * i) << 16) | word(bytes, 4 * i + 2)) & wideMask(length - 32 * i);
+  }
+}
+
 function word(bytes: Uint8Array, offset: number): number {
   return ((bytes[offset] ?? 0) << 8) | (bytes[offset + 1] ?? 0);
 }
@@ -31,4 +48,10 @@ function word(bytes: Uint8Array, offset: number): number {
 function mask(bits: number): number {
   if (bits <= 0) return 0;
   return bits >= 16 ? 0xffff : (0xffff << (16 - bits)) & 0xffff;
+}
+
+/** The same of 32 bits; a shift by 32 would be a shift by 0. */
+function wideMask(bits: number): number {
+  if (bits <= 0) return 0;
+  return bits >= 32 ? -1 : -1 << (32 - bits);
 }

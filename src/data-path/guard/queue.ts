@@ -52,6 +52,11 @@ export class WaitQueue<T> {
     return place;
   }
 
+  /** Since when the one who has waited longest does; null when nobody waits. */
+  get head(): Instant | null {
+    return this.#first?.since ?? null;
+  }
+
   /** The one who has waited longest, left in place; null when nobody waits. */
   peek(): T | null {
     return this.#first?.item ?? null;

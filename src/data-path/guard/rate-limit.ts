@@ -34,6 +34,11 @@ export class Gcra {
     return instant(Math.max(arrival, now) + this.#interval);
   }
 
+  /** The bucket without the last one that has passed. */
+  restore(arrival: Instant): Instant {
+    return instant(arrival - this.#interval);
+  }
+
   /** The bucket under these settings, when it was filled under others: never emptier than a spent burst. */
   adopt(arrival: Instant, now: Instant): Instant {
     return instant(Math.min(arrival, now + this.#tolerance + this.#interval));

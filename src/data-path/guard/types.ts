@@ -1,7 +1,8 @@
 import type { IpPrefix } from '../../lib/ip.ts';
+import type { SharedFloats } from '../../lib/shared-floats.ts';
 import type { RefusalReason } from '../../model/reason.ts';
 import type { RateSpec, SourceLimitSpec } from '../../model/service.ts';
-import type { SourceEntry } from './source-table.ts';
+import type { SourceTicket } from './source-table.ts';
 
 /** The part of a ServiceSpec that the guard enforces. */
 export interface GuardSpec {
@@ -27,13 +28,24 @@ export interface SharedGauges {
   serviceConnections(slot: number): number;
   tryEnterService(slot: number, max: number | null): boolean;
   leaveService(slot: number): void;
-  /** Reports a change of the source table's size. */
-  sources(slot: number, change: number): void;
   fdsInUse(): number;
 }
 
-/** What an admitted client holds until `release`: its source's entry, or null where sources have no limit. */
-export type Ticket = SourceEntry | null;
+/** What the workers share beside the gauges (SharedState has it). */
+export interface SharedRates {
+  /** The theoretical arrival time of each service. */
+  readonly arrivals: SharedFloats;
+}
+
+/** A service's sources in memory that all workers share; null where sources have no limit. */
+export interface SourcesRef {
+  /** Another one means other memory: counting begins anew. */
+  readonly generation: number;
+  readonly buffer: SharedArrayBuffer;
+}
+
+/** What an admitted client holds until `release`: its source's place, or null where sources have no limit. */
+export type Ticket = SourceTicket | null;
 
 export type Admission =
   | { readonly admitted: true; readonly ticket: Ticket }

@@ -6,11 +6,16 @@ import type { ClientKey, LoadReader, Scheduler } from './types.ts';
 export class LeastConnections implements Scheduler {
   #members: readonly PoolMember[] = [];
   /** Where the search begins: behind the last one picked. */
-  #start = 0;
+  #start: number;
+
+  /** @param offset the backend with which turns begin */
+  constructor(offset = 0) {
+    this.#start = offset;
+  }
 
   update(eligible: readonly PoolMember[]): void {
     this.#members = usable(eligible);
-    if (this.#start >= this.#members.length) this.#start = 0;
+    if (this.#members.length > 0) this.#start %= this.#members.length;
   }
 
   pick(_client: ClientKey, load: LoadReader, exclude: ReadonlySet<string> | null): PoolMember | null {

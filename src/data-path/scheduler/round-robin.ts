@@ -10,15 +10,28 @@ import type { ClientKey, LoadReader, Scheduler } from './types.ts';
 export class RoundRobin implements Scheduler {
   #members: readonly PoolMember[] = [];
   #current = new Float64Array(0);
+  /** Turns to pass over before the first one. */
+  #offset: number;
+
+  /** @param offset turns that others have already had */
+  constructor(offset = 0) {
+    this.#offset = offset;
+  }
 
   update(eligible: readonly PoolMember[]): void {
     const before = new Map(this.#members.map(({ id }, i) => [id, this.#current[i] ?? 0]));
     this.#members = usable(eligible);
     // a change of one weight a second during slow start must not begin the cycle anew each time
     this.#current = Float64Array.from(this.#members, ({ id }) => before.get(id) ?? 0);
+    if (this.#members.length === 0) return;
+    for (; this.#offset > 0; this.#offset--) this.#next(null);
   }
 
   pick(_client: ClientKey, _load: LoadReader, exclude: ReadonlySet<string> | null): PoolMember | null {
+    return this.#next(exclude);
+  }
+
+  #next(exclude: ReadonlySet<string> | null): PoolMember | null {
     const current = this.#current;
     let total = 0;
     let best: PoolMember | null = null;

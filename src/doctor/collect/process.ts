@@ -1,4 +1,5 @@
 import { fitConnections } from '../../control-path/descriptors.ts';
+import { workersOf } from '../../control-path/workers.ts';
 import { TandemError } from '../../lib/errors.ts';
 import type { Config } from '../../model/config.ts';
 import type { Native } from '../../native/index.ts';
@@ -38,7 +39,7 @@ function hardFdLimit(files: Files, proc: string): number | null {
 
 function descriptorsOf(config: Config, hardLimit: number): ProcessFacts['descriptors'] {
   try {
-    return { fits: fitConnections(config, hardLimit), hardLimit };
+    return { fits: fitConnections(config, workersOf(config), hardLimit), hardLimit };
   } catch (error) {
     if (!(error instanceof TandemError)) throw error;
     return { why: error.message, fix: error.hint ?? 'LimitNOFILE= in the systemd unit' };

@@ -23,6 +23,7 @@ describe('renderStatus', () => {
   it('shows the whole node on one screen', () => {
     expect(`${text(statusOf({ pid: 99 }))}\n`).toBe(`lb-a  tandem 0.0.0, pid 99, up 3m12s
 /etc/tandem/tandem.toml, loaded 1m00s ago
+workers  0 running (7 clients)
 
 web  tcp 10.0.0.100:80, [2001:db8::100]:80  least-connections  2 of 2 backends eligible
   7 of 20k connections, 12.3k accepted, 4.88KiB in, 4.77MiB out
@@ -106,7 +107,7 @@ failover  agent running, pid 4242, real-time, heard 40ms ago, node fit
   });
 
   it('copes with nothing at all', () => {
-    expect(text(statusOf({ services: [], limits: [], failover: null })).split('\n')).toHaveLength(2);
+    expect(text(statusOf({ services: [], limits: [], failover: null })).split('\n')).toHaveLength(3);
   });
 });
 

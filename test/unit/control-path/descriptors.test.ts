@@ -32,16 +32,16 @@ const udp = (settings = ''): string =>
   `protocol = "udp"\n${settings}\n[[service.backend]]\naddress = "127.0.0.2:1"`;
 
 describe('descriptors of a service', () => {
-  const of = (text: string): number => descriptorsOf(config('', text).services[0]!);
+  const of = (text: string): number => descriptorsOf(config('', text).services[0]!, 2);
 
-  it('takes two a TCP connection and one a listener', () => {
-    expect(of(tcp('max_connections = 1000'))).toBe(2001);
+  it('takes two a TCP connection and for each worker one a listener and its duplicate', () => {
+    expect(of(tcp('max_connections = 1000'))).toBe(2004);
   });
   it('takes one for a client that can only wait in the queue', () => {
-    expect(of(tcp('max_connections = 1000', 'max_connections = 900'))).toBe(1901);
+    expect(of(tcp('max_connections = 1000', 'max_connections = 900'))).toBe(1904);
   });
   it('takes one a UDP session', () => {
-    expect(of(udp('max_connections = 1000'))).toBe(1001);
+    expect(of(udp('max_connections = 1000'))).toBe(1004);
   });
   it('is unbounded without a limit', () => {
     expect(of(tcp())).toBe(Number.POSITIVE_INFINITY);
@@ -50,19 +50,21 @@ describe('descriptors of a service', () => {
 
 describe('fitting connections into the descriptor limit', () => {
   it('takes what fits when nothing is configured', () => {
-    expect(fitConnections(config('', tcp()), 20_000)).toBe(9_950);
+    expect(fitConnections(config('', tcp()), 1, 20_000)).toBe(9_950);
   });
   it('takes the sum of the services where each has a limit', () => {
     const services = [tcp('max_connections = 1000'), udp('max_connections = 500')];
-    expect(fitConnections(config('', ...services), 20_000)).toBe(1_500);
+    expect(fitConnections(config('', ...services), 1, 20_000)).toBe(1_500);
   });
   it('takes the process limit where there is one', () => {
-    expect(fitConnections(config('max_connections = 300', tcp()), 20_000)).toBe(300);
-    expect(fitConnections(config('max_connections = 300', tcp('max_connections = 90000')), 20_000)).toBe(300);
+    expect(fitConnections(config('max_connections = 300', tcp()), 1, 20_000)).toBe(300);
+    expect(fitConnections(config('max_connections = 300', tcp('max_connections = 90000')), 1, 20_000)).toBe(
+      300,
+    );
   });
   it('fits 10,000 connections into 20,000 descriptors when 9,800 reach a backend and 200 wait', () => {
     const service = tcp('max_connections = 10000', 'max_connections = 9800');
-    expect(fitConnections(config('', service), 20_000)).toBe(10_000);
+    expect(fitConnections(config('', service), 1, 20_000)).toBe(10_000);
   });
   it.each([
     ['a process limit', config('max_connections = 20000', tcp())],
@@ -72,7 +74,7 @@ describe('fitting connections into the descriptor limit', () => {
   ])('refuses %s that cannot be kept, and says what would be right', (_, wrong) => {
     let error: unknown;
     try {
-      fitConnections(wrong, 20_000);
+      fitConnections(wrong, 1, 20_000);
     } catch (thrown) {
       error = thrown;
     }

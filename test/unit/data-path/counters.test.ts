@@ -39,8 +39,7 @@ describe('counters', () => {
     const service = 1;
     const cells: [() => void, Record<string, number>][] = [
       [() => a.tryEnterService(service, null), { connections: 1 }],
-      [() => a.queued(service, 1), { queued: 1 }],
-      [() => a.sources(service, 7), { sources: 7 }],
+      [() => a.tryEnterQueue(service, 9), { queued: 1 }],
       [() => a.accepted(service), { accepted: 1 }],
       [() => a.bytesIn(service, 2, 11), { bytesIn: 11 }],
       [() => a.bytesOut(service, 2, 13), { bytesOut: 13 }],
@@ -109,7 +108,7 @@ describe('counters', () => {
     expect(reader.service(0).accepted).toBe(2);
     expect(reader.process()).toEqual({ connections: 0, fdsInUse: 1, loopLagSeconds: 0.125, heartbeats: 6 });
     // what a worker does is a beat too
-    expect([reader.heartbeats(0), reader.heartbeats(1)]).toEqual([2, 4]);
+    expect([reader.worker(0).heartbeats, reader.worker(1).heartbeats]).toEqual([2, 4]);
   });
 
   it('holds limits over all workers', () => {
@@ -123,6 +122,7 @@ describe('counters', () => {
     a.leaveProcess();
     expect(b.tryEnterProcess(2)).toBe(true);
     expect([a.tryEnterBackend(0, 1), b.tryEnterBackend(0, 1)]).toEqual([true, false]);
+    expect([a.tryEnterQueue(0, 1), b.tryEnterQueue(0, 1)]).toEqual([true, false]);
     expect([b.tryEnterService(0, 0), b.tryEnterService(0, null)]).toEqual([false, true]);
   });
 
@@ -135,12 +135,11 @@ describe('counters', () => {
       writer.fdOpened();
       writer.accepted(1);
     }
-    a.queued(1, 1);
-    a.sources(1, 4);
+    a.tryEnterQueue(1, 9);
     a.leaveBackend(2);
     reader.releaseWorker(0);
     expect(reader.process()).toMatchObject({ connections: 1, fdsInUse: 1 });
-    expect(reader.service(1)).toMatchObject({ connections: 1, queued: 0, sources: 0, accepted: 3 });
+    expect(reader.service(1)).toMatchObject({ connections: 1, queued: 0, accepted: 3 });
     expect(reader.backendConnections(2)).toBe(1);
     reader.releaseWorker(0);
     expect(reader.process().connections).toBe(1);
@@ -205,8 +204,7 @@ describe('readLimits', () => {
     a.fdOpened();
     a.fdOpened();
     a.tryEnterService(1, 50);
-    a.queued(1, 1);
-    a.sources(1, 3);
+    a.tryEnterQueue(1, 20);
     a.tryEnterBackend(2, 10);
     const spec = {
       name: 'web',
@@ -218,6 +216,7 @@ describe('readLimits', () => {
     const web = {
       slot: 1,
       spec,
+      sources: { used: 3, max: 70_000 },
       members: [
         { id: 'one', slot: 2, maxConnections: 10 },
         { id: 'two', slot: 3, maxConnections: null },
@@ -233,13 +232,14 @@ describe('readLimits', () => {
         sourceLimit: null,
         queue: { ...spec.queue, max: 0 },
       } as typeof spec,
+      sources: null,
       members: [],
     };
     expect(readLimits(reader, limits, [web, dns])).toEqual([
       { name: 'process-connections', subject: null, used: 1, max: 100 },
       { name: 'file-descriptors', subject: null, used: 2, max: 1_000 },
       { name: 'service-connections', subject: 'web', used: 1, max: 50 },
-      { name: 'source-table', subject: 'web', used: 3, max: 2 * (100 + 65_536) },
+      { name: 'source-table', subject: 'web', used: 3, max: 70_000 },
       { name: 'queue', subject: 'web', used: 1, max: 20 },
       { name: 'udp-sessions', subject: 'dns', used: 0, max: 100 },
       { name: 'backend-connections', subject: 'web/one', used: 1, max: 10 },

@@ -133,7 +133,12 @@ describe('DataPath', () => {
     const { clock, sockets, workers, dataPath, events } = rig();
     dataPath.openService({ slot: 0, spec: spec(1), backends: set });
     sockets.noDuplicates = true;
-    const wanted = { type: 'listener-wanted', service: 'svc', endpoint: endpoint('127.0.0.1:1') } as const;
+    const wanted = {
+      type: 'listener-wanted',
+      service: 'svc',
+      endpoint: endpoint('127.0.0.1:1'),
+      place: 0,
+    } as const;
     workers[0]?.listener.onMessage(wanted);
     expect(events.map(({ name }) => name)).toEqual(['listener.failed']);
     clock.advance(seconds(1));
