@@ -22,7 +22,7 @@ const SHARD_INTS = 8;
 const [LOCK, SIZE, USED, FREE, OLDEST, NEWEST] = [0, 1, 2, 3, 4, 5];
 const [KEY, TAKEN, CONNECTIONS, NEXT, OLDER, NEWER] = [0, 4, 5, 6, 7, 8];
 const FIELDS = 9;
-/** Tries before a thread sleeps for a moment: a lock is held for less than a microsecond, unless its owner is preempted. */
+/** Tries before a thread sleeps for a moment: a lock is held for about a microsecond, unless its owner is preempted. */
 const SPINS = 200;
 
 export interface SourceMemorySize {

@@ -98,6 +98,22 @@ describeFaults('values with a form of their own', [
     /beginning with "\/"/,
   ),
   fault(
+    'too many workers',
+    atTop('data_path.workers = 65'),
+    'data_path.workers',
+    '65',
+    /must be a whole number from 1 to 64, not 65/,
+    /"auto"/,
+  ),
+  fault(
+    'a word for a number of workers',
+    atTop('data_path.workers = "all"'),
+    'data_path.workers',
+    '"all"',
+    /must be "auto" or a number, not the text "all"/,
+    /1 to 64/,
+  ),
+  fault(
     'an interface name too long',
     inGroup('interface = "a-very-long-interface"'),
     'failover.group[0].interface',

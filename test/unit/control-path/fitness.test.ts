@@ -69,6 +69,35 @@ describe('standing', () => {
   });
 });
 
+describe('fitness of several workers', () => {
+  const both = (first: number | null, second: number) => {
+    const worker = (id: string, heartbeats: number, alive = true) => ({
+      id,
+      alive,
+      heartbeats,
+      loopLagSeconds: 0,
+    });
+    return { workers: [worker('0', first ?? 50, first !== null), worker('1', second)] };
+  };
+
+  it('goes on while a dead one is replaced in time, and ends when no successor turns', () => {
+    const { look } = watch();
+    let beat = 50;
+    expect(look(both(beat, beat)).fit).toBe(true);
+    const judged = Array.from({ length: 12 }, () => look(both(null, ++beat)));
+    expect(judged[0]).toMatchObject({ fit: true, concerns: ['data-path worker 0 is being replaced'] });
+    expect(judged.findIndex(({ fit }) => !fit)).toBe(10);
+    expect(judged[11]?.reason).toBe('data-path worker 0 is dead');
+  });
+
+  it('is that of the worst: one that stalls makes the node unfit', () => {
+    const { look } = watch();
+    const judged = Array.from({ length: 13 }, (_, i) => look(both(50, 50 + i)));
+    expect(judged.findIndex(({ fit }) => !fit)).toBeGreaterThan(9);
+    expect(judged[12]?.reason).toMatch(/worker 0 has been stalled/);
+  });
+});
+
 describe('fitness', () => {
   it('is unfit until the worker has turned once, then fit at once', () => {
     const { look } = watch();
