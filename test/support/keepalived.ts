@@ -46,14 +46,20 @@ export class Keepalived {
   }
 
   /** Returns when its VRRP process has started up. */
-  static async start(lab: Lab, host: Host, instances: readonly KeepalivedInstance[]): Promise<Keepalived> {
+  static start(lab: Lab, host: Host, instances: readonly KeepalivedInstance[]): Promise<Keepalived> {
+    return Keepalived.startText(lab, host, configuration(instances));
+  }
+
+  /** The same with a whole configuration; `configId` (by default the host's name) decides its "@" lines. */
+  static async startText(lab: Lab, host: Host, text: string, configId = host.name): Promise<Keepalived> {
     const dir = join(lab.dir, `keepalived-${++serial}`);
     mkdirSync(dir);
-    writeFileSync(join(dir, 'keepalived.conf'), configuration(instances), { mode: 0o600 });
+    writeFileSync(join(dir, 'keepalived.conf'), text, { mode: 0o600 });
     const files = ['-f', 'keepalived.conf', '-p', 'parent.pid', '-r', 'vrrp.pid'];
     const args = files.map((word, i) => (i % 2 === 0 ? word : join(dir, word)));
     // TMPDIR is where it writes keepalived.data and keepalived.stats
-    const process = host.spawn('keepalived', ['keepalived', '-n', '-l', '-D', '-P', ...args], {
+    const command = ['keepalived', '-n', '-l', '-D', '-P', '-i', configId, ...args];
+    const process = host.spawn('keepalived', command, {
       env: { TMPDIR: dir },
     });
     const keepalived = new Keepalived(host, process, dir);
