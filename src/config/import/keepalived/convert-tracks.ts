@@ -118,7 +118,7 @@ export class Tracks {
     return uses.flatMap((use): Effective[] => {
       if (use.kind === 'interface') {
         if (!isDeviceName(use.name)) {
-          journal.remark(use.item, 'missing', 'left out: no interface can have that name');
+          journal.remark(use.item, 'missing', 'left out: not the name of an interface');
           return [];
         }
         if (use.name === tracking.device) {

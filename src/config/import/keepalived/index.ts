@@ -1,6 +1,8 @@
 import { basename } from 'node:path';
+import { formatDuration, seconds } from '../../../lib/duration.ts';
 import { ConfigError } from '../../errors.ts';
 import { parseConfig } from '../../load.ts';
+import { readSpacings } from './announce.ts';
 import { convertFailover, type FailoverTables } from './convert-failover.ts';
 import { convertServices } from './convert-services.ts';
 import { flatten } from './files.ts';
@@ -73,6 +75,7 @@ export function readModel(statements: readonly Statement[], journal: Journal): K
     syncGroups: top.sections('vrrp_sync_group').map(readSyncGroup),
     trackers: readTrackers(top),
     linkDelays: readLinkDelays(top),
+    spacings: readSpacings(top),
     instances: top.sections('vrrp_instance').map((section) => readInstance(section, globals)),
     virtualServers: top.sections('virtual_server').map((section) => readVirtualServer(section, groups)),
   };
@@ -91,13 +94,19 @@ function render(
   const name = globals.routerId;
   const usable = name !== undefined && /^[a-zA-Z0-9_.-]{1,64}$/.test(name);
   const node: TomlTable[] = usable ? [{ header: '[node]', comments: [], values: { name } }] : [];
-  const { realtimePriority: realtime_priority } = globals;
-  const failover: TomlTable[] =
-    groups.length === 0 || realtime_priority === undefined
-      ? []
-      : [{ header: '[failover]', comments: [], values: { realtime_priority } }];
+  const failover = groups.length === 0 ? [] : failoverTable(globals);
   const tables = [...node, ...services.flat(), ...failover, ...groups.flat(), ...tracks];
   return `${head.map(commentLine).join('\n')}\n\n${tables.map(renderTable).join('\n')}`;
+}
+
+function failoverTable({ realtimePriority, startupDelay }: Globals): TomlTable[] {
+  if (realtimePriority === undefined && startupDelay === undefined) return [];
+  const delay = startupDelay === undefined ? undefined : Math.min(3_600, startupDelay);
+  const values = {
+    realtime_priority: realtimePriority,
+    startup_delay: delay === undefined ? undefined : formatDuration(seconds(delay)),
+  };
+  return [{ header: '[failover]', comments: [], values }];
 }
 
 /** Interfaces and subnets are for "tandem check" on the host itself. */

@@ -10,6 +10,8 @@ export interface KeepalivedModel {
   readonly syncGroups: readonly SyncGroup[];
   readonly trackers: readonly TrackerDefinition[];
   readonly linkDelays: ReadonlyMap<string, LinkDelays>;
+  /** Of garp_group, by interface. */
+  readonly spacings: ReadonlyMap<string, ArpSpacing>;
   readonly virtualServers: readonly VirtualServer[];
 }
 
@@ -17,15 +19,29 @@ export interface Globals {
   readonly routerId: string | undefined;
   readonly version: number | undefined;
   readonly realtimePriority: number | undefined;
+  readonly startupDelay: number | undefined;
   readonly defaultInterface: string;
   readonly announce: Announce;
   readonly timeouts: LvsTimeouts;
 }
 
+/** Gratuitous ARPs and neighbour advertisements; seconds. Undefined is keepalived's own default. */
 export interface Announce {
   readonly repeat: number | undefined;
-  readonly interval: number | undefined;
+  /** A second batch after this long. */
+  readonly delay: number | undefined;
   readonly refresh: number | undefined;
+  readonly refreshRepeat: number | undefined;
+  /** In place of `repeat` and `delay` when a lower priority was seen while master. */
+  readonly conflictRepeat: number | undefined;
+  readonly conflictDelay: number | undefined;
+  readonly spacing: ArpSpacing;
+}
+
+/** Between two of them, whatever they are about. */
+export interface ArpSpacing {
+  readonly arp: number | undefined;
+  readonly neighbor: number | undefined;
 }
 
 export interface LvsTimeouts {

@@ -6,9 +6,10 @@ import {
   parseIp,
   parsePrefix,
 } from '../../../lib/ip.ts';
+import { readAnnounce, readGlobalAnnounce } from './announce.ts';
 import type { Journal, Section } from './journal.ts';
 import { rowOf } from './keywords.ts';
-import type { Announce, Globals, LvsTimeouts, Peer, VirtualIp, VrrpInstance } from './model.ts';
+import type { Globals, LvsTimeouts, Peer, VirtualIp, VrrpInstance } from './model.ts';
 import type { Statement } from './parser.ts';
 import { readTrackUses } from './read-trackers.ts';
 
@@ -22,12 +23,8 @@ export function readGlobals(sections: readonly Section[]): Globals {
     version: found((globals) => globals.number('vrrp_version', 2, 3)),
     realtimePriority: found((globals) => globals.number('vrrp_rt_priority', 1, 99)),
     defaultInterface: found((globals) => globals.text('default_interface')) ?? 'eth0',
-    announce: {
-      repeat:
-        found((globals) => globals.number('vrrp_garp_master_repeat', 0, 1e6)) ?? (single ? 1 : undefined),
-      interval: found((globals) => globals.number('vrrp_garp_interval', 0, 1e6)),
-      refresh: found((globals) => globals.number('vrrp_garp_master_refresh', 0, 1e6)),
-    },
+    startupDelay: found((globals) => globals.number('vrrp_startup_delay', 0, 1e6)),
+    announce: readGlobalAnnounce((name, min) => found((globals) => globals.number(name, min, 1e6)), single),
     timeouts: Object.assign({}, ...sections.map(readTimeouts)),
   };
 }
@@ -92,12 +89,6 @@ export function readInstance(section: Section, globals: Globals): VrrpInstance {
     tracks: readTrackUses(section),
   };
 }
-
-const readAnnounce = (section: Section, globals: Announce): Announce => ({
-  repeat: section.number('garp_master_repeat', 0, 1e6) ?? globals.repeat,
-  interval: globals.interval,
-  refresh: section.number('garp_master_refresh', 0, 1e6) ?? globals.refresh,
-});
 
 /** Options of an address that a word follows. */
 const WITH_VALUE = new Set(['dev', 'label', 'brd', 'broadcast', 'scope', 'peer', 'preferred_lft']);

@@ -198,10 +198,68 @@ describe('vrrp_instance', () => {
     expect(groupOf('', 'global_defs {\nvrrp_min_garp\n}')?.announce.repeat).toBe(1);
   });
 
-  test('addresses on another interface are left out, and matter', () => {
-    const result = importText(instance('virtual_ipaddress {\n10.0.0.1/24\n10.9.0.1/24 dev eth1\n}'));
-    expect(configOf(result).failover?.groups[0]?.addresses.map(({ text }) => text)).toEqual(['10.0.0.1/24']);
-    expect(told(result, '10.9.0.1/24')[0]).toMatch(/^missing: .*eth1/);
+  test('announcements: what instances, global_defs and garp_group say of them', () => {
+    expect(groupOf('')?.announce).toMatchObject({ repeat: 5, delay: seconds(5) });
+    const globals =
+      'global_defs {\nvrrp_garp_interval 0.05\nvrrp_gna_interval 0.07\nvrrp_garp_master_delay 9\n}';
+    expect(groupOf('', globals)?.announce).toMatchObject({
+      interval: millis(50),
+      pace: millis(50),
+      delay: seconds(9),
+      conflictRepeat: 5,
+      conflictDelay: seconds(9),
+    });
+    // what an instance repeats is not what it repeats after a conflict
+    const own = 'garp_master_repeat 2\ngarp_master_delay 0\ngarp_master_refresh_repeat 3';
+    expect(groupOf(own, globals)?.announce).toMatchObject({
+      repeat: 2,
+      delay: 0,
+      refreshRepeat: 3,
+      conflictRepeat: 5,
+      conflictDelay: seconds(9),
+    });
+    expect(groupOf('garp_lower_prio_repeat 1\ngarp_lower_prio_delay 4')?.announce).toMatchObject({
+      repeat: 5,
+      conflictRepeat: 1,
+      conflictDelay: seconds(4),
+    });
+    const spaced = 'garp_group {\ngarp_interval 0.2\ninterface eth0\n}';
+    expect(groupOf('', spaced)?.announce).toMatchObject({ interval: millis(200), pace: millis(200) });
+    const six = 'global_defs {\nvrrp_garp_interval 0.05\nvrrp_gna_interval 0.07\n}\n';
+    const text = `${six}${instance('virtual_ipaddress {\nfe80::9/64\n}')}`;
+    expect(configOf(importText(text)).failover?.groups[0]?.announce.pace).toBe(millis(70));
+    const silent = importText(instance(`garp_lower_prio_repeat 0\n${VIP}`));
+    expect(told(silent, 'garp_lower_prio_repeat')[0]).toMatch(/^changed: one/);
+  });
+
+  test('a delay after the start', () => {
+    const text = `global_defs {\nvrrp_startup_delay 5.5\n}\n${instance(VIP)}`;
+    expect(configOf(importText(text)).failover?.startupDelay).toBe(seconds(5.5));
+  });
+
+  const held = (lines: string) => {
+    const group = configOf(importText(instance(lines))).failover?.groups[0];
+    const written = (all: NonNullable<typeof group>['addresses'] = []): string[] =>
+      all.map(({ text, device }) => (device === null ? text : `${text} on ${device}`));
+    return [written(group?.addresses), written(group?.excluded)];
+  };
+
+  test('addresses on other interfaces, and excluded ones of either family', () => {
+    const dev = 'virtual_ipaddress {\n10.0.0.1/24 dev eth0\n10.9.0.1/24 dev eth1\n}';
+    expect(held(dev)).toEqual([['10.0.0.1/24', '10.9.0.1/24 on eth1'], []]);
+    const excluded = 'virtual_ipaddress_excluded {\n10.0.0.7/24 dev eth1\n2001:db8::7/64\n}';
+    for (const lines of ['version 3', 'version 2', 'unicast_peer {\n10.0.0.3\n}']) {
+      expect(held(`${lines}\n${VIP}\n${excluded}`)).toEqual([
+        ['10.0.0.100/24'],
+        ['10.0.0.7/24 on eth1', '2001:db8::7/64'],
+      ]);
+    }
+  });
+
+  test('what an advertisement has no room for is held all the same', () => {
+    const many = Array.from({ length: 260 }, (_, i) => `10.${i >> 8}.${i & 255}.9/24`);
+    const [addresses, excluded] = held(`virtual_ipaddress {\n${many.join('\n')}\n}`);
+    expect([addresses?.length, excluded?.length]).toEqual([255, 5]);
   });
 
   test('without an interface: that of its addresses, else the default one', () => {
@@ -209,20 +267,6 @@ describe('vrrp_instance', () => {
       `global_defs {\ndefault_interface eth7\n}\nvrrp_instance A {\nvirtual_router_id 5\nunicast_peer {\n10.0.0.3\n}\nvirtual_ipaddress {\n10.0.0.1/24 ${dev}\n}\n}`;
     expect(configOf(importText(text(''))).failover?.groups[0]?.interface).toBe('eth7');
     expect(configOf(importText(text('dev eth3'))).failover?.groups[0]?.interface).toBe('eth3');
-  });
-
-  test('excluded addresses of the other family, with version 2, 3 and unicast', () => {
-    const excluded = 'virtual_ipaddress_excluded {\n10.0.0.7/24\n2001:db8::7/64\n}';
-    const groups = (lines: string) =>
-      configOf(importText(instance(`${lines}\n${VIP}\n${excluded}`))).failover?.groups.map(
-        ({ name, version, addresses }) => [name, version, addresses.map(({ text }) => text)],
-      );
-    expect(groups('version 3')).toEqual([['VI', 3, ['10.0.0.100/24', '10.0.0.7/24', '2001:db8::7/64']]]);
-    expect(groups('')).toEqual([
-      ['VI', 2, ['10.0.0.100/24', '10.0.0.7/24']],
-      ['VI-v6', 3, ['2001:db8::7/64']],
-    ]);
-    expect(groups('unicast_peer {\n10.0.0.3\n}')).toEqual([['VI', 2, ['10.0.0.100/24', '10.0.0.7/24']]]);
   });
 
   test.each([
