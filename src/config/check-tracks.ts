@@ -26,13 +26,14 @@ export function checkTracks({ failover }: FileSchema): Finding[] {
 type Failover = NonNullable<FileSchema['failover']>;
 
 function checkReferences({ group }: Failover, names: readonly string[]): Finding[] {
+  const existing = new Set(names);
   const known =
     names.length === 0 ? 'add a [[failover.track]] of that name' : `there is: ${names.join(', ')}`;
   return group.flatMap(({ track = [] }, g) => {
     const at = (index: number): (string | number)[] => ['failover', 'group', g, 'track', index];
     return [
       ...track.flatMap((name, index) =>
-        names.includes(name) ? [] : [fault(at(index), `there is no tracker ${quote(name)}`, known)],
+        existing.has(name) ? [] : [fault(at(index), `there is no tracker ${quote(name)}`, known)],
       ),
       ...duplicates(track).map((index) => fault(at(index), 'is named twice', 'remove one')),
     ];

@@ -7,12 +7,16 @@ export type Command =
   /** `difference`: how it is found or run otherwise than in keepalived. */
   { readonly words: readonly string[]; readonly difference: string | undefined } | { readonly fault: string };
 
+/** Far above what keepalived reads of a line (MAXBUF, 1024). */
+const MAX_LENGTH = 16_384;
+
 /**
  * What keepalived runs for a command line (lib/notify.c and parser.c of 2.2): words divided by white space,
  * quotes and escapes, no shell; a name without "/" is looked for in PATH; "</path" only opens a file, which is
  * how people ask with bash's /dev/tcp whether a port is open.
  */
 export function commandOf(line: string): Command {
+  if (line.length > MAX_LENGTH) return { fault: `it is longer than ${MAX_LENGTH} characters` };
   const words = splitCommand(line);
   const [program = ''] = words ?? [];
   if (words === undefined || program === '') return { fault: 'not a command line' };

@@ -5,6 +5,7 @@ import { convertAddresses, type GroupAddresses } from './convert-addresses.ts';
 import { convertSyncGroups, electionOf, type Membership } from './convert-election.ts';
 import { convertNotify } from './convert-notify.ts';
 import { Tracks } from './convert-tracks.ts';
+import type { Journal } from './journal.ts';
 import type { ArpSpacing, Globals, KeepalivedModel, SyncGroup, VrrpInstance } from './model.ts';
 import { isDeviceName, Names } from './names.ts';
 import type { Statement } from './parser.ts';
@@ -22,8 +23,9 @@ export interface FailoverTables {
 export function convertFailover(
   { instances, globals, syncGroups, trackers, linkDelays, spacings }: KeepalivedModel,
   order: ReadonlyMap<Statement, number>,
+  journal: Journal,
 ): FailoverTables {
-  const tracks = new Tracks({ definitions: trackers, linkDelays, order });
+  const tracks = new Tracks({ journal, definitions: trackers, linkDelays, order });
   const context: Context = {
     globals,
     used: new Used(),

@@ -85,13 +85,15 @@ function healthOf({ check, server, virtual }: ProbeSource, probe: Probe): Health
   const levels = [check, server.section, virtual.section];
   const inherited = (max: number, ...keywords: readonly string[]): number | undefined =>
     levels.map((section) => section.number(keywords, 0, max)).find((value) => value !== undefined);
-  for (const section of levels) section.flag('alpha');
-  const interval = clamp(inherited(1e6, 'delay_loop') ?? 60, 0.01, HOUR);
+  const alpha = levels.map((section) => section.flag('alpha')).find((value) => value !== undefined);
+  const delayLoop = inherited(1e6, 'delay_loop') ?? 60;
+  const interval = clamp(delayLoop, 0.01, HOUR);
   const retries = Math.round(inherited(1e6, 'retry', 'nb_get_retry') ?? probe.retries);
   const again = inherited(1e6, 'delay_before_retry') ?? probe.delayBeforeRetry ?? interval;
   const connect = inherited(1e6, 'connect_timeout') ?? 5;
   const timeout = probe.timeout ?? connect;
-  if (timeout > interval) {
+  if (delayLoop > HOUR) check.journal.remark(check.statement, 'changed', 'at most an hour between checks');
+  if (Number.isFinite(timeout) && timeout > interval) {
     const text = `the time-out of a check is at most its interval: ${interval} s`;
     check.journal.remark(check.statement, 'changed', text);
   }
@@ -104,6 +106,7 @@ function healthOf({ check, server, virtual }: ProbeSource, probe: Probe): Health
     timeout: span(clamp(timeout, 0.01, interval)),
     rise: 1,
     fall: clamp(retries + 1, 1, 1_000),
+    initial: alpha === true ? undefined : 'up',
   };
 }
 

@@ -51,14 +51,20 @@ function convertHttp({ check, server, virtual }: ProbeSource, port: number | und
   for (const { statement, journal } of urls.slice(1)) {
     journal.remark(statement, 'missing', 'one URL for each service: left out');
   }
-  const host = [urls[0], check, server.section, virtual.section]
-    .map((section) => section?.text('virtualhost'))
-    .find((name) => name !== undefined);
+  const named = [urls[0], check, server.section, virtual.section].find(
+    (section) => section?.text('virtualhost') !== undefined,
+  );
+  const host = named?.text('virtualhost');
+  const usable = host !== undefined && /^[a-zA-Z0-9.:[\]_-]{1,255}$/.test(host);
+  const statement = named?.last('virtualhost');
+  if (!usable && statement !== undefined) {
+    check.journal.remark(statement, 'missing', 'left out: not a host name');
+  }
   const url = urls[0] === undefined ? {} : convertUrl(urls[0]);
   const keys = {
     type: 'http',
     ...(secure ? { tls: true, tls_verify: false } : {}),
-    ...(host !== undefined && /^[a-zA-Z0-9.:[\]_-]{1,255}$/.test(host) ? { host } : {}),
+    ...(usable ? { host } : {}),
     ...url,
   };
   return { keys, port, retries: 1, delayBeforeRetry: 3 };

@@ -1,6 +1,7 @@
 import { formatDuration, seconds } from '../../../lib/duration.ts';
 import { formatHostPort, isUnspecified } from '../../../lib/ip.ts';
 import { convertHealth } from './convert-health.ts';
+import type { Section } from './journal.ts';
 import type { LvsTimeouts, RealServer, ServerAddress, VirtualServer } from './model.ts';
 import { Names } from './names.ts';
 import { whereabouts } from './source.ts';
@@ -38,6 +39,7 @@ function convertService(
   if (backends.length === 0) return leaveOut('it has no server');
   const [first] = server.listen;
   const name = names.take(server.group ?? `${protocol}-${first?.address.text}-${first?.port}`);
+  remarkQuorum(section);
   section.all('lvs_method', 'lb_kind', 'sorry_server_lvs_method');
   for (const real of server.realServers) real.section.all('lvs_method');
   const health = convertHealth(server);
@@ -51,6 +53,18 @@ function convertService(
     ...(health === undefined ? [] : [health]),
     ...backends,
   ];
+}
+
+/** keepalived's defaults are what Tandem does: a service is up while one server is. */
+function remarkQuorum(section: Section): void {
+  for (const [keyword, standard] of [
+    ['quorum', 1],
+    ['hysteresis', 0],
+  ] as const) {
+    const statement = section.last(keyword);
+    if (statement === undefined || Number(statement.args[0]) !== standard) continue;
+    section.journal.remark(statement, 'needless', 'nothing to do: the default here as well');
+  }
 }
 
 function listenOf({ section, listen }: VirtualServer, protocol: string, taken: Set<string>): string[] {

@@ -28,6 +28,7 @@ interface Effective {
 }
 
 export interface TracksOptions {
+  readonly journal: Journal;
   readonly definitions: readonly TrackerDefinition[];
   readonly linkDelays: ReadonlyMap<string, LinkDelays>;
   /** Where the blocks at the top of the files stand. */
@@ -168,6 +169,11 @@ export class Tracks {
     const key = JSON.stringify([use.kind, use.name, content]);
     const known = this.#tables.get(key);
     if (known !== undefined) return [known.name];
+    if (this.#tables.size >= MAX_TRACKERS) {
+      const text = `left out: it would be more than ${MAX_TRACKERS} trackers`;
+      this.#options.journal.remark(use.item, 'missing', text);
+      return [];
+    }
     const name = this.#names.take(use.name);
     const { place } = definition?.section.statement ?? use.item;
     const comments = [`${BLOCKS[use.kind]} ${use.name} (${whereabouts(place)})`];
@@ -191,6 +197,9 @@ export class Tracks {
     };
   }
 }
+
+/** Far above what anybody looks at; a template that goes wild stops here. */
+const MAX_TRACKERS = 1_000;
 
 const BLOCKS: Readonly<Record<TrackKind, string>> = {
   script: 'vrrp_script',

@@ -44,7 +44,7 @@ export function importKeepalived(path: string, reader: SourceReader, configId: s
   const model = readModel(statements, journal);
   const services = convertServices(model.virtualServers, model.globals.timeouts);
   const order = new Map(statements.map((statement, index) => [statement, index]));
-  const failover = convertFailover(model, order);
+  const failover = convertFailover(model, order, journal);
   const toml = render(path, model.globals, services, failover);
   const report = buildReport(statements, journal, notes);
   const faults = check(toml);

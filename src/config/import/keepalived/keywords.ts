@@ -245,7 +245,7 @@ const ROWS: readonly Row[] = [
   [`${SERVERS} ${CHECKS}`, 'delay_before_retry', 'carried', 'between such attempts', '`health.fast_interval`'],
   [`${SERVERS} ${CONNECTING}`, 'connect_timeout', 'carried', 'time-out of a check', '`health.timeout`'],
   [`${SERVERS} ${CHECKS}`, 'warmup', 'needless', 'spreads the first checks', 'nothing to do: `health.jitter` spreads them all'],
-  [`${SERVERS} ${CHECKS}`, 'alpha', 'carried', 'down until checked', '`health.initial = "checking"`, the default'],
+  [`${SERVERS} ${CHECKS}`, 'alpha', 'carried', 'down until checked', '`health.initial = "checking"`; without it `"up"`, until the first check'],
   ['real_server', 'TCP_CHECK', 'carried', 'connects', '`type = "tcp"`', 'TCP_CHECK'],
   ['real_server', 'HTTP_GET', 'carried', 'asks over HTTP', '`type = "http"`', 'HTTP_GET'],
   ['real_server', 'SSL_GET', 'carried', 'asks over HTTPS', '`type = "http"`, `tls = true`, `tls_verify = false`', 'SSL_GET'],

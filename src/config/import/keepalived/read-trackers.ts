@@ -91,6 +91,9 @@ function processLook(section: Section): Look | undefined {
   return { keys, interval: PROCESS_INTERVAL, rise, fall, invert: forbidden };
 }
 
+/** What Tandem takes. */
+const MAX_PROCESS = 4_096;
+
 /**
  * By name, or by the whole command line. keepalived also knows its beginning: that is asked of pgrep, which
  * can count to one.
@@ -105,8 +108,12 @@ function processKeys(section: Section, quorum: number): Record<string, TomlValue
   const match = section.last('param_match');
   const whole = section.last('full_command') !== undefined || parameters.length > 0 || match !== undefined;
   const count = quorum === 1 ? undefined : quorum;
-  if (!whole) return { type: 'process', process: name, count };
   const line = [name, ...parameters].join(' ');
+  if (line.length > MAX_PROCESS) {
+    journal.remark(statement, 'missing', `left out: its process is longer than ${MAX_PROCESS} characters`);
+    return undefined;
+  }
+  if (!whole) return { type: 'process', process: name, count };
   const kind = match?.args[0] ?? (parameters.length > 0 || match !== undefined ? 'exact' : 'partial');
   if (kind === 'exact') return { type: 'process', process: line, match: 'command', count };
   if (count !== undefined) {

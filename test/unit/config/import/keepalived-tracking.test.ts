@@ -140,6 +140,18 @@ describe('trackers', () => {
     expect(told(importText(process('process x\nquorum_max 3')), 'quorum_max')[0]).toMatch(/^missing/);
   });
 
+  test('what is too long, or too much, is left out and told', () => {
+    const long = importText(process(`process ${'x'.repeat(5_000)} a`));
+    expect([long.faults, long.complete]).toEqual([[], false]);
+    const many = Array.from({ length: 1_200 }, (_, i) => `e${i}`).join('\n');
+    const result = importText(instance(tracking('interface', many)));
+    expect(configOf(result).failover?.tracks).toHaveLength(1_000);
+    expect(lost(result)).toHaveLength(200);
+    expect(commandOf(`/bin/x ${'a '.repeat(10_000)}`)).toMatchObject({
+      fault: expect.stringMatching(/longer/),
+    });
+  });
+
   const file = (lines: string, use = 'f'): string =>
     `track_file f {\nfile /run/f\n${lines}\n}\n${instance(tracking('file', use))}`;
   test('files: once by default, negated by reverse', () => {

@@ -381,6 +381,25 @@ describe('checks', () => {
     expect(serviceOf('delay_loop 1', 'TCP_CHECK {\nconnect_timeout 5\n}')?.health?.timeout).toBe(seconds(1));
   });
 
+  test('servers are up until checked, but for alpha; a check without misc_timeout has its interval', () => {
+    expect(serviceOf('', 'TCP_CHECK {\n}')?.health?.initial).toBe('up');
+    expect(serviceOf('alpha', 'TCP_CHECK {\n}')?.health?.initial).toBe('checking');
+    expect(serviceOf('alpha', 'alpha off\nTCP_CHECK {\n}')?.health?.initial).toBe('up');
+    const misc = importText(virtualServer('delay_loop 9', 'MISC_CHECK {\nmisc_path /bin/true\n}'));
+    expect(configOf(misc).services[0]?.health?.timeout).toBe(seconds(9));
+    expect(told(misc, 'MISC_CHECK')).toEqual([expect.stringMatching(/^carried/)]);
+  });
+
+  test('a quorum of one is the default, any other is missed', () => {
+    expect(told(importText(virtualServer('quorum 1')), 'quorum')[0]).toMatch(/^needless/);
+    expect(told(importText(virtualServer('quorum 2')), 'quorum')[0]).toMatch(/^missing/);
+  });
+
+  test('a virtual host that is no name is told', () => {
+    const check = 'HTTP_GET {\nvirtualhost "a b"\nurl {\npath /\n}\n}';
+    expect(told(importText(virtualServer('', check)), 'virtualhost')[0]).toMatch(/^missing: left out/);
+  });
+
   test('HTTPS with statuses, host and expression', () => {
     const check =
       'SSL_GET {\nvirtualhost a.example\nurl {\npath /x\nstatus_code 200-299 404\nregex "o.k"\n}\n}';
