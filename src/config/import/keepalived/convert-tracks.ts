@@ -71,7 +71,7 @@ export class Tracks {
     for (const definition of this.#options.definitions) {
       if (this.#used.has(definition) || definition.look === undefined) continue;
       const { statement, journal } = definition.section;
-      journal.remark(statement, 'needless', 'left out: no instance tracks it');
+      journal.remark(statement, 'needless', 'left out: it counts for no instance');
     }
     for (const delays of this.#options.linkDelays.values()) this.#remarkDelays(delays);
   }
@@ -144,7 +144,6 @@ export class Tracks {
       journal.remark(item, 'missing', `left out: there is no ${BLOCKS[kind]} of that name`);
       return undefined;
     }
-    this.#used.add(definition);
     if (definition.look === undefined) {
       const { line } = definition.section.statement.place;
       journal.remark(item, 'missing', `left out: see line ${line}`);
@@ -166,6 +165,7 @@ export class Tracks {
       definition?.section.journal.remark(use.item, 'missing', text);
       return [];
     }
+    if (definition !== undefined) this.#used.add(definition);
     const key = JSON.stringify([use.kind, use.name, content]);
     const known = this.#tables.get(key);
     if (known !== undefined) return [known.name];

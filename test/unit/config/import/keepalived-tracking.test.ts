@@ -168,7 +168,7 @@ describe('trackers', () => {
     const unknown = importText(instance(tracking('script', 'nobody')));
     expect(told(unknown, 'nobody')[0]).toMatch(/^missing: left out: there is no vrrp_script/);
     const unused = importText(script('') + instance(''));
-    expect(told(unused, 'vrrp_script')).toEqual(['needless: left out: no instance tracks it']);
+    expect(told(unused, 'vrrp_script')).toEqual(['needless: left out: it counts for no instance']);
     expect(unused.complete).toBe(true);
     const twice = importText(script('weight 1') + script('weight 2') + instance(tracking('script', 'chk')));
     expect(configOf(twice).failover?.tracks[0]?.weight).toBe(1);
@@ -239,6 +239,8 @@ describe('sync groups', () => {
     expect(told(result, 'chk')).toContainEqual(
       expect.stringMatching(/^changed: left out: keepalived ignores/),
     );
+    const alone = importText(script('weight 5') + sync('', 'A') + instance(tracking('script', 'chk'), 'A'));
+    expect(told(alone, 'vrrp_script')[0]).toMatch(/^needless: left out/);
     const weighing = text.replace(
       'vrrp_sync_group "G 1" {',
       'vrrp_sync_group "G 1" {\nsync_group_tracking_weight',

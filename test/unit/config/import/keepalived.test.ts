@@ -37,12 +37,15 @@ describe('the fixtures', () => {
     }
   });
 
-  test.each(['web-pair', 'dns-ipv6'])('%s becomes exactly this file', (name) => {
-    const path = join(FIXTURES, 'expected', `${name}.toml`);
-    const { toml } = importFixture(`${name}.conf`);
-    if (UPDATE === '1') writeFileSync(path, toml);
-    expect(toml).toBe(readFileSync(path, 'utf8'));
-  });
+  test.each(['web-pair', 'dns-ipv6', 'haproxy-pair', 'firewall-pair', 'cloud'])(
+    '%s becomes exactly this file',
+    (name) => {
+      const path = join(FIXTURES, 'expected', `${name}.toml`);
+      const { toml } = importFixture(`${name}.conf`);
+      if (UPDATE === '1') writeFileSync(path, toml);
+      expect(toml).toBe(readFileSync(path, 'utf8'));
+    },
+  );
 
   test('the pair of web balancers', () => {
     const result = importFixture('web-pair.conf');
