@@ -10,7 +10,11 @@
         "src/netlink.cc",
         "src/packet.cc",
         "src/raw6.cc",
-        "src/process.cc"
+        "src/process.cc",
+        "src/relay.cc",
+        "src/relay-accept.cc",
+        "src/relay-loop.cc",
+        "src/relay-api.cc"
       ],
       "dependencies": [
         "<!(node -p \"require('node-addon-api').targets\"):node_addon_api_except"

@@ -10,12 +10,6 @@
 
 namespace tandem {
 
-void UniqueFd::reset() {
-  // Not retried on EINTR: Linux has released the descriptor by then.
-  if (fd_ >= 0) ::close(fd_);
-  fd_ = -1;
-}
-
 void ThrowErrno(Napi::Env env, int error, const char* syscall, const std::string& detail) {
   char name[64];
   char text[128];

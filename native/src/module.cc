@@ -8,6 +8,7 @@ Napi::Object Init(Napi::Env env, Napi::Object exports) {
   tandem::InitPacket(env, exports);
   tandem::InitRaw6(env, exports);
   tandem::InitProcess(env, exports);
+  tandem::InitRelay(env, exports);
   return exports;
 }
 

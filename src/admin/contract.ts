@@ -155,6 +155,8 @@ export const status = z.object({
   /** Wall-clock milliseconds of the last successful load. */
   configLoadedAt: z.number(),
   workers: z.array(workerStatus),
+  /** What relays TCP. */
+  relay: z.enum(['native', 'node']),
   services: z.array(serviceStatus),
   limits: z.array(limitStatus),
   failover: z

@@ -41,7 +41,7 @@ function nodeLines(status: Status, { style, now }: View): string[] {
   const loaded = formatAge(now - status.configLoadedAt);
   return [
     `${style.bold(status.node)}  tandem ${status.version}, pid ${status.pid}, up ${formatAge(status.uptimeSeconds * 1_000)}`,
-    style.dim(`${status.configPath}, loaded ${loaded} ago`),
+    style.dim(`${status.configPath}, loaded ${loaded} ago, ${status.relay} relay`),
     `workers  ${status.workers.map((worker) => workerText(worker, style)).join(', ')}`,
   ];
 }

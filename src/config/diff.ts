@@ -82,6 +82,7 @@ const LIVE_SETTINGS: Settings<Config> = {
 const RESTART_SETTINGS: Settings<Config> = {
   'node.name': (config) => config.node.name,
   'data_path.workers': (config) => config.dataPath.workers,
+  'data_path.relay': (config) => config.dataPath.relay,
   'admin.socket': (config) => config.admin.socket,
   'admin.group': (config) => config.admin.group,
   'metrics.listen': (config) => config.metrics,

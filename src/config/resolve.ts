@@ -43,7 +43,7 @@ export function resolveConfig(file: FileSchema, path: string, hostname: string):
       warnAt: file.limits.warn_at / 100,
       fdReserve: file.limits.fd_reserve,
     },
-    dataPath: { workers: file.data_path.workers },
+    dataPath: { workers: file.data_path.workers, relay: file.data_path.relay },
     drainTimeout: file.drain_timeout,
     services: file.service.map(resolveService),
     failover: file.failover === undefined ? null : resolveFailover(file.failover),

@@ -1,5 +1,6 @@
 import { z } from 'zod';
 import { millis, seconds } from '../lib/duration.ts';
+import { RELAYS } from '../model/config.ts';
 import { MAX_WEIGHT } from '../model/failover.ts';
 import { ALGORITHMS } from '../model/service.ts';
 import { backendEndpoint, listenEndpoint, network, unicastAddress, virtualAddress } from './addresses.ts';
@@ -67,6 +68,7 @@ const workers = leaf('"auto" or a number', (raw) => {
 
 const dataPath = z.strictObject({
   workers: workers.prefault('auto'),
+  relay: oneOf(RELAYS).default('auto'),
 });
 
 const scheduleTable = z.strictObject({

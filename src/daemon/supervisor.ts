@@ -33,7 +33,7 @@ import { type Duration, millis, seconds } from '../lib/duration.ts';
 import { messageOf, TandemError } from '../lib/errors.ts';
 import { isUnspecified } from '../lib/ip.ts';
 import { VERSION } from '../lib/version.ts';
-import type { Config } from '../model/config.ts';
+import type { Config, RelayKind } from '../model/config.ts';
 import type { Native } from '../native/index.ts';
 import type { Timeline } from '../observability/timeline.ts';
 import { Failover } from './failover.ts';
@@ -72,6 +72,7 @@ export class Supervisor implements AdminBackend {
   readonly #timeline: Timeline;
   readonly #onConfig: (config: Config) => void;
   readonly #workers: number;
+  readonly #relay: RelayKind;
   readonly #counters: CounterReader;
   readonly #dataPath: DataPath;
   readonly #services: Services;
@@ -98,6 +99,7 @@ export class Supervisor implements AdminBackend {
     this.#configLoadedAt = this.#startedAt;
     this.#workers = workersOf(config);
     this.#limits = processLimits(config, this.#workers, native);
+    this.#relay = relayOf(config, native);
     native.keepFreedMemory(KEPT_MEMORY);
 
     const shared = createCounters({
@@ -111,6 +113,7 @@ export class Supervisor implements AdminBackend {
       opener: native,
       counters: shared,
       limits: this.#limits,
+      relay: this.#relay,
       clock,
       emit,
       onTraffic: (service, backend, outcome) => this.#services.onTraffic(service, backend, outcome),
@@ -201,6 +204,7 @@ export class Supervisor implements AdminBackend {
       configPath: this.#config.path,
       configLoadedAt: this.#configLoadedAt,
       workers: this.#workerStatus(),
+      relay: this.#relay,
       services: this.#services.status(),
       limits: this.#limitReadings(),
       failover: this.#failover.status(),
@@ -398,6 +402,12 @@ function processLimits(config: Config, workers: number, native: Native): Process
     fdReserve: config.limits.fdReserve,
     fdLimit: soft,
   };
+}
+
+/** The addon is always there, for the listening sockets; an older build of it may lack the relay. */
+function relayOf({ dataPath: { relay } }: Config, native: Native): RelayKind {
+  if (relay !== 'auto') return relay;
+  return 'openRelay' in native ? 'native' : 'node';
 }
 
 function servesOnlyVirtualAddresses({ services, failover }: Config): boolean {

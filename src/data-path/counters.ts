@@ -38,6 +38,14 @@ import {
 export { CounterReader } from './counter-reader.ts';
 export { type CountersSize, createCounters } from './counters-layout.ts';
 
+/** Indices. */
+export interface ByteCells {
+  readonly serviceIn: number;
+  readonly backendIn: number;
+  readonly serviceOut: number;
+  readonly backendOut: number;
+}
+
 /** What a data-path worker counts. Slots must be ones that the supervisor's SlotAllocator gave. */
 export class CounterWriter {
   readonly #gauges: Int32Array;
@@ -159,6 +167,21 @@ export class CounterWriter {
     this.#count(this.#serviceTotal(service, BYTES_OUT), bytes);
     this.#count(this.#backendTotal(backend, B_BYTES_OUT), bytes);
     this.progress();
+  }
+
+  /** For the native relay, which counts by itself: this worker's totals. */
+  get totals(): Float64Array {
+    return this.#totals;
+  }
+
+  /** The cells of `totals` that `bytesIn` and `bytesOut` add to. */
+  byteCells(service: number, backend: number): ByteCells {
+    return {
+      serviceIn: this.#serviceTotal(service, BYTES_IN),
+      backendIn: this.#backendTotal(backend, B_BYTES_IN),
+      serviceOut: this.#serviceTotal(service, BYTES_OUT),
+      backendOut: this.#backendTotal(backend, B_BYTES_OUT),
+    };
   }
 
   datagramIn(service: number): void {

@@ -2,6 +2,7 @@ import { type Clock, clockOrigin, type Timer } from '../lib/clock.ts';
 import { type Duration, type Instant, millis } from '../lib/duration.ts';
 import { messageOf } from '../lib/errors.ts';
 import { type Endpoint, formatEndpoint } from '../lib/ip.ts';
+import type { RelayKind } from '../model/config.ts';
 import type { Emit } from '../model/event.ts';
 import type { TrafficOutcome } from '../model/health.ts';
 import type { BackendSet, ServiceSpec } from '../model/service.ts';
@@ -17,6 +18,7 @@ export interface DataPathOptions {
   /** From `createCounters`; there will be as many workers as it has regions for. */
   readonly counters: SharedArrayBuffer;
   readonly limits: ProcessLimits;
+  readonly relay: RelayKind;
   readonly clock: Clock;
   readonly emit: Emit;
   /** What traffic showed of a backend: failures, and the first success after one. */
@@ -89,7 +91,13 @@ export class DataPath {
       return new WorkerSeat(worker, options.clock, {
         spawn: (id, listener) =>
           spawn(
-            { counters: options.counters, worker: id, limits: this.#limits, clockOrigin: clockOrigin() },
+            {
+              counters: options.counters,
+              worker: id,
+              limits: this.#limits,
+              relay: options.relay,
+              clockOrigin: clockOrigin(),
+            },
             listener,
           ),
         started: (seat) => {

@@ -4,8 +4,8 @@ import { after, between, type Duration, type Instant, millis, toSeconds } from '
 import { unreachable } from '../lib/errors.ts';
 import type { ServiceSpec } from '../model/service.ts';
 import { CounterWriter } from './counters.ts';
-import { NodeTransport } from './forward/node-transport.ts';
 import { TimerWheel } from './forward/timer-wheel.ts';
+import type { OpenTransport } from './forward/transport.ts';
 import { UdpForwarder } from './forward/udp-forwarder.ts';
 import type { SourcesRef } from './guard/types.ts';
 import type { FromWorker, ProcessLimits, ToWorker, WorkerData } from './protocol.ts';
@@ -42,19 +42,25 @@ export class Engine {
   #endWakes: (() => void) | null = null;
   #due: Instant;
 
-  constructor(data: WorkerData, clock: Clock, send: (message: FromWorker) => void) {
+  constructor(
+    data: WorkerData,
+    clock: Clock,
+    send: (message: FromWorker) => void,
+    openTransport: OpenTransport,
+  ) {
     this.#send = send;
     this.#limits = data.limits;
     this.#due = clock.now();
     const counters = new CounterWriter(data.counters, data.worker);
     const shared = new SharedState(data.counters, data.worker);
     this.#pulse = new Pulse(counters);
+    const wheel = new TimerWheel({ tick: TICK, slots: SLOTS, now: clock.now() });
     this.#context = {
       clock,
       counters,
       shared,
-      wheel: new TimerWheel({ tick: TICK, slots: SLOTS, now: clock.now() }),
-      transport: new NodeTransport(),
+      wheel,
+      transport: openTransport(wheel, counters),
       failures: new RecentFailures(shared.failures),
       emit: (event) => send({ type: 'event', event }),
       traffic: (service, backend, outcome) => send({ type: 'traffic', service, backend, outcome }),

@@ -1,5 +1,6 @@
 import type { Duration } from '../lib/duration.ts';
 import type { Endpoint } from '../lib/ip.ts';
+import type { RelayKind } from '../model/config.ts';
 import type { EventInput } from '../model/event.ts';
 import type { TrafficOutcome } from '../model/health.ts';
 import type { BackendSet, ServiceSpec } from '../model/service.ts';
@@ -15,6 +16,7 @@ export interface WorkerData {
   readonly limits: ProcessLimits;
   /** The supervisor's `clockOrigin`: times in shared memory are of one clock. */
   readonly clockOrigin: number;
+  readonly relay: RelayKind;
 }
 
 export interface ProcessLimits {

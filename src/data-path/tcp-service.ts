@@ -62,15 +62,11 @@ export class TcpService implements Service {
 
   #acceptor(endpoint: Endpoint, place: number): Acceptor {
     const { backlog } = this.#spec;
-    return this.#context.transport.acceptor(
-      endpoint,
-      { backlog },
-      {
-        accepted: (arrival) => this.#accepted(arrival),
-        acceptFailed: (error, where) => this.#acceptFailed(error, where),
-        wantListener: (where) => this.#context.wantListener(this.name, where, place),
-      },
-    );
+    return this.#context.transport.acceptor(endpoint, backlog, {
+      accepted: (arrival) => this.#accepted(arrival),
+      acceptFailed: (error, where) => this.#acceptFailed(error, where),
+      wantListener: (where) => this.#context.wantListener(this.name, where, place),
+    });
   }
 
   closeListeners(endpoints: readonly Endpoint[]): void {

@@ -148,7 +148,7 @@ export function formatHostPort(address: string, port: number): string {
 }
 
 const ADDRESS_MEMO_MAX = 4_096;
-const addressMemo = new Map<string, IpAddress>();
+const addressMemo = new Map<string | number, IpAddress>();
 
 /**
  * `parseIp` for the address text that sockets report ("::ffff:10.0.0.1" and zones included), remembered for
@@ -156,15 +156,31 @@ const addressMemo = new Map<string, IpAddress>();
  * @throws RangeError when the kernel reports something that is not an address.
  */
 export function ipOfPeer(text: string): IpAddress {
-  const known = addressMemo.get(text);
-  if (known !== undefined) return known;
+  return addressMemo.get(text) ?? remember(text, parsePeer(text));
+}
+
+function parsePeer(text: string): IpAddress {
   const zone = text.indexOf('%');
   const address = parseIp(zone < 0 ? text : text.slice(0, zone));
   if (address === undefined) throw new RangeError(`not an address: ${text}`);
+  return address;
+}
+
+/**
+ * The same for an address in bytes; they are copied.
+ * @throws RangeError unless there are 4 or 16 bytes.
+ */
+export function ipOfPeerBytes(bytes: Uint8Array): IpAddress {
+  // a number for IPv4, else text of which no two addresses have the same
+  const key = bytes.length === 4 ? bytes.reduce((word, byte) => word * 256 + byte, 0) : bytes.join();
+  return addressMemo.get(key) ?? remember(key, ipFromBytes(bytes));
+}
+
+function remember(key: string | number, address: IpAddress): IpAddress {
   if (addressMemo.size >= ADDRESS_MEMO_MAX) {
     const oldest = addressMemo.keys().next();
     if (oldest.done !== true) addressMemo.delete(oldest.value);
   }
-  addressMemo.set(text, address);
+  addressMemo.set(key, address);
   return address;
 }

@@ -3,6 +3,11 @@ import type { Endpoint } from '../lib/ip.ts';
 import type { FailoverSpec } from './failover.ts';
 import type { ServiceSpec } from './service.ts';
 
+/** What relays TCP: the native addon, Node's `net`, or the first of these that there is. */
+export const RELAYS = ['auto', 'native', 'node'] as const;
+/** What it comes to. */
+export type RelayKind = 'native' | 'node';
+
 export type LogLevel = 'debug' | 'info' | 'warn' | 'error';
 
 /** The whole configuration after validation: every default filled in, every text parsed. */
@@ -24,6 +29,7 @@ export interface Config {
   readonly dataPath: {
     /** Worker threads, 1 to 64; null is one for each core. */
     readonly workers: number | null;
+    readonly relay: (typeof RELAYS)[number];
   };
   /** How long a removed service or a stopping daemon waits for its connections. */
   readonly drainTimeout: Duration;

@@ -97,7 +97,41 @@ export interface Raw6Message {
   readonly ifindex: number;
 }
 
+/**
+ * The TCP relay on this thread's event loop (native/src/relay.h): moves bytes and tells what happened. A connection's
+ * handle is `generation * 2^22 + index`; one that is stale makes a call answer false and is never an error.
+ */
+export interface NativeRelayLoop {
+  /** Becomes the owner of a listening socket; returns its number. Throws when it is none, and then takes nothing. */
+  addListener(fd: number, wantLocal: boolean): number;
+  /** Clients who come while it does not accept wait in the kernel's backlog. */
+  setAccepting(listener: number, accepting: boolean): boolean;
+  removeListener(listener: number): boolean;
+  /** One attempt for a client without a backend; an event says how it ended, never this call. */
+  connect(handle: number, route: Uint32Array): boolean;
+  /** Gives up a connect attempt; no event follows. */
+  abandon(handle: number): boolean;
+  /** Both ends, by FIN or by RST; an event follows. */
+  closeConnection(handle: number, reset: boolean): boolean;
+  /** RST to the client; no event follows. */
+  drop(handle: number): boolean;
+  /** The `now` of the last `tick` before a byte moved; NaN for a stale handle. */
+  activity(handle: number): number;
+  tick(now: number): void;
+  /** Resets what is open. Idempotent. */
+  close(): void;
+}
+
 export interface Native {
+  /**
+   * `totals`, on a SharedArrayBuffer, has the cells that bytes are added to. `listener` is called once a turn of the loop
+   * in which something happened, with the number of events in `events`, of 16 words each.
+   */
+  openRelay(
+    options: { readonly totals: Float64Array; readonly events: Int32Array },
+    listener: (count: number) => void,
+  ): NativeRelayLoop;
+
   /** A listening TCP socket (IPV6_V6ONLY on IPv6); returns its descriptor. */
   openTcpListener(options: ListenerOptions & { readonly backlog: number }): number;
   /** A bound UDP socket with the given buffer sizes in bytes (0 keeps the default); returns its descriptor. */

@@ -3,11 +3,15 @@ import { createServer } from 'node:net';
 import { CounterReader, createCounters } from '../../src/data-path/counters.ts';
 import { DataPath } from '../../src/data-path/data-path.ts';
 import { Engine } from '../../src/data-path/engine.ts';
+import { NativeTransport } from '../../src/data-path/forward/native-transport.ts';
+import { NodeTransport } from '../../src/data-path/forward/node-transport.ts';
+import type { OpenTransport } from '../../src/data-path/forward/transport.ts';
 import type { FromWorker, ProcessLimits } from '../../src/data-path/protocol.ts';
 import type { SpawnWorker } from '../../src/data-path/worker-thread.ts';
 import { systemClock } from '../../src/lib/clock.ts';
 import { type Duration, millis, seconds } from '../../src/lib/duration.ts';
 import { type Endpoint, parseEndpoint } from '../../src/lib/ip.ts';
+import type { RelayKind } from '../../src/model/config.ts';
 import type {
   BackendCounters,
   ProcessCounters,
@@ -84,6 +88,9 @@ export function serviceSpec(
   };
 }
 
+/** What the tests of TCP run over. */
+export const RELAYS: readonly RelayKind[] = ['native', 'node'];
+
 export interface Traffic {
   readonly service: string;
   readonly backend: string;
@@ -93,10 +100,13 @@ export interface Traffic {
 /** Runs the engine on this thread; messages are cloned and delivered later, as a port does. */
 export const inProcess: SpawnWorker = (data, listener) => {
   const later = (deliver: () => void): void => void setImmediate(deliver);
-  const engine = new Engine(data, systemClock, (message: FromWorker) => {
+  const send = (message: FromWorker): void => {
     const copy = structuredClone(message);
     later(() => listener.onMessage(copy));
-  });
+  };
+  const openTransport: OpenTransport = (wheel, counters) =>
+    data.relay === 'native' ? new NativeTransport(loadNative(), wheel, counters) : new NodeTransport();
+  const engine = new Engine(data, systemClock, send, openTransport);
   later(() => engine.start());
   return {
     post: (message) => {
@@ -118,13 +128,14 @@ export class DataPathRig {
   #version = 1;
   #leftAtExit: readonly number[] = [];
 
-  private constructor(limits: ProcessLimits, spawnWorker: SpawnWorker, workers: number) {
+  private constructor(limits: ProcessLimits, spawnWorker: SpawnWorker, workers: number, relay: RelayKind) {
     const counters = createCounters({ workers, services: 8, backends: 32 });
     this.#reader = new CounterReader(counters);
     this.dataPath = new DataPath({
       opener: loadNative(),
       counters,
       limits,
+      relay,
       clock: systemClock,
       emit: (event) => this.events.push(event),
       onTraffic: (service, id, outcome) => this.traffic.push({ service, backend: id, outcome }),
@@ -144,8 +155,9 @@ export class DataPathRig {
     limits: Partial<ProcessLimits> = {},
     spawnWorker: SpawnWorker = inProcess,
     workers = 1,
+    relay: RelayKind = 'node',
   ): Promise<DataPathRig> {
-    const rig = new DataPathRig({ ...LIMITS, ...limits }, spawnWorker, workers);
+    const rig = new DataPathRig({ ...LIMITS, ...limits }, spawnWorker, workers, relay);
     await rig.dataPath.start();
     return rig;
   }

@@ -39,6 +39,7 @@ export function statusOf(changes: Partial<Status> = {}): Status {
     pid: process.pid,
     uptimeSeconds: 192,
     configPath: '/etc/tandem/tandem.toml',
+    relay: 'native',
     configLoadedAt: 1_000_000,
     workers: [{ worker: 0, state: 'running', connections: 7, loopLagSeconds: 0.001, restarts: 0 }],
     services: [

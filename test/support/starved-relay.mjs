@@ -1,5 +1,5 @@
 // The built data path in a process with few file descriptors, told that it has plenty, so that accept(2) and
-// socket(2) fail for real:  sh -c 'ulimit -n 64 && exec node starved-relay.mjs LISTEN BACKEND'
+// socket(2) fail for real:  sh -c 'ulimit -n 64 && exec node starved-relay.mjs LISTEN BACKEND native'
 // Says "ready", then the CPU milliseconds that it has used for each line on stdin.
 import { createInterface } from 'node:readline';
 import { createCounters } from '../../dist/data-path/counters.js';
@@ -8,12 +8,14 @@ import { systemClock } from '../../dist/lib/clock.js';
 import { parseEndpoint } from '../../dist/lib/ip.js';
 import { loadNative } from '../../dist/native/index.js';
 
-const [listen, backend] = process.argv.slice(2).map(parseEndpoint);
+const [listen, backend] = process.argv.slice(2, 4).map(parseEndpoint);
+const relay = process.argv[4];
 const second = 1_000_000;
 const dataPath = new DataPath({
   opener: loadNative(),
   counters: createCounters({ workers: 1, services: 1, backends: 1 }),
   limits: { maxConnections: 100_000, fdReserve: 10, fdLimit: 1_000_000 },
+  relay,
   clock: systemClock,
   emit: () => undefined,
   onTraffic: () => undefined,

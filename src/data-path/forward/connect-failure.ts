@@ -27,6 +27,10 @@ const OUTCOMES: Readonly<Record<string, TrafficOutcome>> = {
 };
 
 export function connectFailureOf(error: unknown): ConnectFailure {
-  const cause = errnoOf(error) ?? 'unknown';
+  return connectFailure(errnoOf(error) ?? 'unknown');
+}
+
+/** @param cause the errno's name */
+export function connectFailure(cause: string): ConnectFailure {
   return { cause, outcome: OUTCOMES[cause] ?? null };
 }

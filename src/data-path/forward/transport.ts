@@ -13,17 +13,16 @@ import type { TimerWheel } from './timer-wheel.ts';
  * the integration tests run over both.
  */
 export interface TcpTransport {
-  acceptor(endpoint: Endpoint, options: AcceptorOptions, owner: AcceptorOwner): Acceptor;
+  /** @param backlog listen(2)'s */
+  acceptor(endpoint: Endpoint, backlog: number, owner: AcceptorOwner): Acceptor;
   /** Every tick of the wheel, after it has advanced. */
   tick(): void;
   /** The worker ends: whatever is still open is closed without a word to anybody. */
   close(): void;
 }
 
-export interface AcceptorOptions {
-  /** listen(2)'s. */
-  readonly backlog: number;
-}
+/** Opens the transport of a worker. */
+export type OpenTransport = (wheel: TimerWheel, counters: CounterWriter) => TcpTransport;
 
 /** The one who takes what an acceptor accepts. */
 export interface AcceptorOwner {
@@ -33,7 +32,10 @@ export interface AcceptorOwner {
   wantListener(endpoint: Endpoint): void;
 }
 
-/** Accepts on one listening socket, and can stop doing so while clients wait in the kernel's backlog. */
+/**
+ * Accepts on one listening socket, and can stop doing so while clients wait in the kernel's backlog. Each client is handed
+ * over before the next one is accepted.
+ */
 export interface Acceptor {
   /** Descriptors held. */
   readonly descriptors: number;

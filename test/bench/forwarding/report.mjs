@@ -23,18 +23,23 @@ const row = (cells) => `| ${cells.join(' | ')} |`;
 
 /** What the issue asks of Tandem, and whether it was reached. */
 export function bars(results) {
-  const lines = [row(['', 'must be', 'is', '']), row(['---', '---', '---', '---'])];
+  const lines = [row(['', '', 'must be', 'is', '']), row(['---', '---', '---', '---', '---'])];
   let missed = 0;
-  for (const [work, { title, unit, bar }] of Object.entries(WORKS)) {
-    if (results[work]?.tandem === undefined) continue;
-    const below = bar.below !== undefined;
-    const is = below
-      ? median(results[work].tandem.map(({ value }) => value))
-      : ratio(results, work, 'tandem', bar.of);
-    const reached = below ? is < bar.below : is >= bar.ratio;
-    if (!reached) missed++;
-    const must = below ? `< ${bar.below} ${unit}` : `>= ${bar.ratio} of ${BALANCERS[bar.of].title}`;
-    lines.push(row([title, must, figure(is), reached ? 'reached' : '**missed**']));
+  const measured = ({ name, of }, work) =>
+    results[work]?.[name] !== undefined && (of === undefined || results[work][of] !== undefined);
+  for (const [work, { title, unit, lower, bars: asked }] of Object.entries(WORKS)) {
+    for (const bar of asked.filter((each) => measured(each, work))) {
+      const { name, of, below, ratio: bound = below } = bar;
+      const is =
+        below === undefined
+          ? ratio(results, work, name, of)
+          : median(results[work][name].map(({ value }) => value));
+      const reached = lower ? is <= bound : is >= bound;
+      if (!reached) missed++;
+      const unitOf = below === undefined ? `of ${BALANCERS[of].title}` : unit;
+      const must = `${lower ? '<=' : '>='} ${bound} ${unitOf}`;
+      lines.push(row([BALANCERS[name].title, title, must, figure(is), reached ? 'reached' : '**missed**']));
+    }
   }
   return { text: lines.join('\n'), missed };
 }
@@ -43,7 +48,7 @@ function workTable(results, work) {
   const names = Object.keys(results[work]);
   const { title, unit, lower } = WORKS[work];
   const cpuUnit = unit === 'Gbit/s' ? 'ms a Gbit' : 'us each';
-  const others = ['haproxy', 'haproxy2t', 'nginx', 'nginx2t'].filter((other) => names.includes(other));
+  const others = ['haproxy2', 'haproxy2t', 'nginx2', 'nginx2t'].filter((other) => names.includes(other));
   const heads = others.map((other) => `x ${BALANCERS[other].title}`);
   const head = ['', unit, 'range', ...heads, ...(lower ? [] : [`its CPU, ${cpuUnit}`]), 'notes'];
   const lines = names.map((name) => {

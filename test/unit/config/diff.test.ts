@@ -147,11 +147,13 @@ describe('the daemon', () => {
   test('settings that need a restart', () => {
     const agent = (priority: number): string =>
       failover(group(1, '10.0.0.100')).replace('[failover]', `[failover]\nrealtime_priority = ${priority}`);
-    const after = `node.name = "x"\nadmin = { socket = "/x", group = "adm" }\nmetrics = {}\ndata_path.workers = 3\n${base}${agent(1)}`;
+    const dataPath = 'data_path = { workers = 3, relay = "node" }';
+    const after = `node.name = "x"\nadmin = { socket = "/x", group = "adm" }\nmetrics = {}\n${dataPath}\n${base}${agent(1)}`;
     const { restart } = diff(base + agent(2), after);
     expect(restart).toEqual([
       'node.name',
       'data_path.workers',
+      'data_path.relay',
       'admin.socket',
       'admin.group',
       'metrics.listen',

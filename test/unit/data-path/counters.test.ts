@@ -34,6 +34,17 @@ describe('counters', () => {
     expect(() => new CounterWriter(createCounters(SIZE), 2)).toThrow(RangeError);
   });
 
+  it('tells a writer elsewhere which cells bytes belong to', () => {
+    const { reader, a } = bench();
+    const cells = a.byteCells(1, 2);
+    a.totals[cells.serviceIn] = 1;
+    a.totals[cells.backendIn] = 2;
+    a.totals[cells.serviceOut] = 3;
+    a.totals[cells.backendOut] = 4;
+    expect(reader.service(1)).toMatchObject({ bytesIn: 1, bytesOut: 3 });
+    expect(reader.backend(2)).toMatchObject({ bytesIn: 2, bytesOut: 4 });
+  });
+
   it('writes each field to its own cell of its own row', () => {
     const { reader, a } = bench();
     const service = 1;

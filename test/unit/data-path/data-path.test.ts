@@ -59,6 +59,7 @@ function rig() {
     opener: sockets,
     counters,
     limits: { maxConnections: 10, fdReserve: 1, fdLimit: 100 },
+    relay: 'node',
     clock,
     emit: (event) => events.push(event),
     onTraffic: () => undefined,

@@ -1,0 +1,184 @@
+// The TCP relay: accepts, connects and moves bytes. It decides nothing: it tells of what happened in events,
+// and does what it is told. Knows nothing of JavaScript; relay-loop.h puts it on an event loop.
+#pragma once
+
+#include <sys/socket.h>
+
+#include <cstdint>
+#include <memory>
+#include <unordered_map>
+#include <vector>
+
+#include "relay-table.h"
+#include "unique-fd.h"
+
+struct epoll_event;
+
+namespace tandem {
+
+enum class EventType : int32_t {
+  /// A client; `value` is the listener.
+  kAccepted = 1,
+  kConnected = 2,
+  /// `value` is an errno. The client is untouched.
+  kConnectFailed = 3,
+  /// FIN from one side has been passed on; `value` is the side.
+  kEnded = 4,
+  /// Both sockets are closed and the handle is stale; `value` is a CloseCode, `extra` whether the backend answered.
+  kClosed = 5,
+  /// accept(2) failed: `index` is the listener, `value` an errno.
+  kAcceptFailed = 6,
+};
+
+enum class CloseCode : int32_t {
+  /// By `Close`.
+  kTold = 0,
+  kDone = 1,
+  kClientReset = 2,
+  kClientError = 3,
+  kBackendReset = 4,
+  kBackendError = 5,
+};
+
+/// As JavaScript reads it: 16 words.
+struct RelayEvent {
+  EventType type;
+  uint32_t index;
+  uint32_t generation;
+  int32_t value;
+  /// kAccepted: the client's port.
+  int32_t extra;
+  /// kAccepted: 4 or 6.
+  int32_t family;
+  uint8_t peer[16];
+  /// kAccepted on a listener that asked for it; else zeros.
+  uint8_t local[16];
+  int32_t unused[2];
+};
+static_assert(sizeof(RelayEvent) == 64, "JavaScript counts on it");
+
+/// Where a connect attempt goes.
+struct Route {
+  sockaddr_storage address{};
+  socklen_t length = 0;
+  bool noDelay = false;
+  bool keepAlive = false;
+  ByteCells cells;
+};
+
+class Relay {
+ public:
+  /// Takes the events that have gathered; called where the relay may be used in any way, even closed.
+  class Sink {
+   public:
+    virtual ~Sink() = default;
+    virtual void Deliver() = 0;
+  };
+
+  /// @param totals cells that bytes are added to; must outlive the relay
+  Relay(double* totals, size_t totalsSize, Sink* sink);
+  ~Relay();
+  Relay(const Relay&) = delete;
+  Relay& operator=(const Relay&) = delete;
+
+  /// 0, or the errno of what failed; to be called first.
+  int Open();
+  /// Resets every connection and closes every listener. Idempotent.
+  void Shut();
+  /// Readable when `Turn` has something to do.
+  int fd() const { return epoll_.get(); }
+  bool open() const { return epoll_.get() >= 0; }
+
+  /// One bounded round of work.
+  void Turn();
+  /// True when there is work that the descriptor does not show: call `Turn` again soon.
+  bool Restless() const { return open() && (!ready_.empty() || HasEvents()); }
+  /// The time that bytes are stamped with from now on. Also gives listeners that failed another chance.
+  void Tick(double now);
+
+  /// Takes the descriptor of a listening socket; a negative errno when it is none.
+  /// With `wantLocal` each client's event has the address that it wrote to (for a wildcard listener).
+  int64_t AddListener(int fd, bool wantLocal);
+  /// Those who come meanwhile wait in the kernel's backlog.
+  bool SetAccepting(uint32_t id, bool accepting);
+  bool RemoveListener(uint32_t id);
+
+  /// kConnected or kConnectFailed follows. False unless the client is held.
+  bool Connect(Connection* connection, const Route& route);
+  /// Gives up a connect attempt; the client is held again. False when it is over already.
+  bool Abandon(Connection* connection);
+  /// kClosed follows. Without `reset` the ends get FIN, unless bytes that were read have not been written.
+  void Close(Connection* connection, bool reset);
+  /// Resets the client; nothing follows.
+  void Drop(Connection* connection);
+  Connection* Find(uint32_t index, uint32_t generation) { return table_.Find(index, generation); }
+
+  bool HasEvents() const { return !events_.empty(); }
+  /// Moves up to `max` of the oldest events out.
+  size_t TakeEvents(RelayEvent* into, size_t max);
+  size_t totalsSize() const { return totalsSize_; }
+
+ private:
+  /// Marks a listener in what epoll gives back.
+  static constexpr uint64_t kListenerBit = 1ull << 63;
+
+  struct Listener {
+    UniqueFd fd;
+    bool wantLocal = false;
+    bool accepting = true;
+    /// Failed, not watched until the next tick.
+    bool suspended = false;
+  };
+  struct ReadyEntry {
+    uint32_t index;
+    uint32_t generation;
+    Side side;
+  };
+
+  void Dispatch(const epoll_event& event);
+  void OnListener(uint32_t id);
+  void OnConnecting(Connection* connection, uint32_t events);
+  void OnOpen(Connection* connection, Side side, uint32_t events);
+
+  bool Watch(int fd, uint32_t events, uint64_t data);
+  void WatchListener(uint32_t id, Listener& listener);
+  void UnwatchListener(Listener& listener);
+  void AcceptFailed(uint32_t id, int error);
+  bool TurnAwayWithReserve(int listener);
+  void Accepted(uint32_t id, const Listener& listener, int fd, const sockaddr_storage& peer);
+
+  void Established(Connection* connection);
+  void ConnectFailed(Connection* connection, int error);
+  void Pump(Connection* connection, Side from);
+  bool Write(Connection* connection, Side to, const uint8_t* data, size_t size);
+  bool WritePending(Connection* connection, Side to);
+  void Count(Connection* connection, Side from, size_t bytes);
+  void EndOfStream(Connection* connection, Side from);
+  void Fail(Connection* connection, Side side, int error);
+  void Finish(Connection* connection, CloseCode code, bool reset);
+  void CloseEnds(Connection* connection, bool reset);
+  void DropPending(End& end);
+  void MakeReady(Connection* connection, Side side);
+  void RunReady();
+  size_t ReadLimit() const;
+  RelayEvent& Push(EventType type, const Connection* connection, int32_t value);
+
+  UniqueFd epoll_;
+  UniqueFd reserve_;
+  double* totals_;
+  size_t totalsSize_;
+  Sink* sink_;
+  double now_ = 0;
+  /// Bytes that this turn may still move.
+  size_t budget_ = 0;
+  /// In all `Pending`s.
+  size_t pendingBytes_ = 0;
+  std::unique_ptr<uint8_t[]> buffer_;
+  ConnectionTable table_;
+  std::unordered_map<uint32_t, Listener> listeners_;
+  uint32_t nextListener_ = 0;
+  std::vector<ReadyEntry> ready_;
+  std::vector<RelayEvent> events_;
+};
+
+}  // namespace tandem

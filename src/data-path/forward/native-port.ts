@@ -1,0 +1,50 @@
+/** The native addon's relay, as far as the data path needs to know it; `native/index.ts` has the words to each call. */
+export interface RelayPort {
+  addListener(fd: number, wantLocal: boolean): number;
+  setAccepting(listener: number, accepting: boolean): boolean;
+  removeListener(listener: number): boolean;
+  connect(handle: number, route: Uint32Array): boolean;
+  abandon(handle: number): boolean;
+  closeConnection(handle: number, reset: boolean): boolean;
+  drop(handle: number): boolean;
+  activity(handle: number): number;
+  tick(now: number): void;
+  close(): void;
+}
+
+export interface RelayOpener {
+  openRelay(
+    options: { readonly totals: Float64Array; readonly events: Int32Array },
+    listener: (count: number) => void,
+  ): RelayPort;
+}
+
+/** native/src/relay.h: EventType. */
+export const EVENT = {
+  accepted: 1,
+  connected: 2,
+  connectFailed: 3,
+  ended: 4,
+  closed: 5,
+  acceptFailed: 6,
+} as const;
+
+/** Words of an event. */
+export const EVENT_WORDS = 16;
+/** Where in an event: its type, the connection (or listener), and what else there is to say. */
+export const [TYPE, INDEX, GENERATION, VALUE, EXTRA, FAMILY, PEER, LOCAL] = [0, 1, 2, 3, 4, 5, 6, 10];
+
+const INDICES = 2 ** 22;
+
+export const handleOf = (index: number, generation: number): number => generation * INDICES + index;
+
+/** native/src/relay.h: CloseCode. */
+export const CLOSE_CODES = [
+  null, // by `closeConnection`
+  'done',
+  'client-reset',
+  'client-error',
+  'backend-reset',
+  'backend-error',
+] as const;
+export type CloseCode = (typeof CLOSE_CODES)[number];

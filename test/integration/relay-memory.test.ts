@@ -1,0 +1,106 @@
+/**
+ * The memory of the native relay: built with AddressSanitizer and UndefinedBehaviorSanitizer, and under valgrind, it is
+ * driven by peers and calls that do anything at any time (test/native/). Loopback alone.
+ */
+import { execFile } from 'node:child_process';
+import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { basename, join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { promisify } from 'node:util';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { missing } from '../support/netns.ts';
+
+const run = promisify(execFile);
+const at = (path: string): string => fileURLToPath(new URL(`../../${path}`, import.meta.url));
+
+const SANITIZE = ['-fsanitize=address,undefined', '-fno-sanitize-recover=all', '-fno-omit-frame-pointer'];
+const COMMON = ['-std=c++17', '-Wall', '-Wextra', '-Werror', '-g', '-O1', '-D_GNU_SOURCE'];
+const CORE = ['test/native/relay-fuzz.cc', 'native/src/relay.cc', 'native/src/relay-accept.cc'];
+const ADDON = [
+  'test/native/relay-addon.cc',
+  ...['common', 'listeners', 'relay', 'relay-accept', 'relay-loop', 'relay-api'].map(
+    (name) => `native/src/${name}.cc`,
+  ),
+];
+const SEEDS = [1, 2, 3];
+
+let dir: string;
+
+const compile = (args: readonly string[]): Promise<unknown> => run('g++', [...COMMON, ...args]);
+
+/** Where node-gyp found Node's headers when it built the addon. */
+function nodeHeaders(): string {
+  const nodedir = /"nodedir":\s*"([^"]+)"/.exec(readFileSync(at('native/build/config.gypi'), 'utf8'))?.[1];
+  if (nodedir === undefined) throw new Error('native/build/config.gypi has no nodedir');
+  return join(nodedir, 'include/node');
+}
+
+const library = async (name: string): Promise<string> =>
+  (await run('gcc', [`-print-file-name=${name}`])).stdout.trim();
+
+const unable = missing('valgrind', 'g++');
+
+describe.skipIf(unable !== null)('the native relay does not touch memory that is not its own', () => {
+  beforeAll(() => {
+    dir = mkdtempSync(join(tmpdir(), 'tandem-relay-'));
+  });
+  afterAll(() => rmSync(dir, { recursive: true, force: true }));
+
+  it('under AddressSanitizer, with hostile peers', async () => {
+    const program = join(dir, 'fuzz-sanitized');
+    await compile([...SANITIZE, '-o', program, ...CORE.map(at)]);
+    for (const seed of SEEDS) {
+      const { stdout } = await run(program, [String(seed), '3000']);
+      expect(stdout).toContain('ok');
+    }
+  });
+
+  it('under valgrind, and gives all of it back', async () => {
+    const program = join(dir, 'fuzz');
+    await compile(['-o', program, ...CORE.map(at)]);
+    const valgrind = ['-q', '--leak-check=full', '--errors-for-leak-kinds=all', '--error-exitcode=9'];
+    const { stdout } = await run('valgrind', [...valgrind, program, '4', '1000']);
+    expect(stdout).toContain('ok');
+  });
+
+  it('through its JavaScript face, with arguments of every kind', async () => {
+    const include = [`-I${nodeHeaders()}`, `-I${at('node_modules/node-addon-api')}`];
+    const defines = ['-DNAPI_VERSION=8', '-DNAPI_CPP_EXCEPTIONS', '-DNODE_GYP_MODULE_NAME=relay_addon'];
+    const object = (source: string): string => join(dir, `${basename(source)}.o`);
+    const build = (source: string): Promise<unknown> =>
+      // the sanitizer's look at virtual tables needs type information that Node does not export
+      compile([
+        ...SANITIZE,
+        '-fno-sanitize=vptr',
+        '-fPIC',
+        ...defines,
+        ...include,
+        '-c',
+        at(source),
+        '-o',
+        object(source),
+      ]);
+    // two at a time
+    const [odd, even] = [ADDON.filter((_, i) => i % 2 === 1), ADDON.filter((_, i) => i % 2 === 0)];
+    await Promise.all(
+      [odd, even].map(async (sources) => {
+        for (const source of sources) await build(source);
+      }),
+    );
+    const addon = join(dir, 'relay_addon.node');
+    await compile([...SANITIZE, '-shared', '-o', addon, ...ADDON.map(object)]);
+    const preload = (await Promise.all(['libasan.so', 'libubsan.so'].map(library))).join(' ');
+    for (const seed of SEEDS) {
+      const { stdout } = await run(
+        process.execPath,
+        [at('test/native/relay-api-fuzz.mjs'), addon, String(seed), '500'],
+        {
+          // V8 itself keeps memory to its end; leaks are valgrind's to find
+          env: { ...process.env, LD_PRELOAD: preload, ASAN_OPTIONS: 'detect_leaks=0' },
+        },
+      );
+      expect(stdout).toContain('ok');
+    }
+  });
+});

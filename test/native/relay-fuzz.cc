@@ -1,0 +1,356 @@
+// The relay without JavaScript against peers that do anything at any time: connections that open, talk, stall, half-close
+// and reset at random; operations on handles that are stale or never were one. Every byte that arrives is checked to be the
+// next one of its own connection, every event to be one that may come now. For sanitizers and valgrind.
+//
+//   relay-fuzz SEED STEPS
+#include <arpa/inet.h>
+#include <dirent.h>
+#include <netinet/in.h>
+#include <poll.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <cstdio>
+#include <cstdlib>
+#include <cstring>
+#include <map>
+#include <string>
+#include <vector>
+
+#include "../../native/src/relay.h"
+
+namespace {
+
+using tandem::Connection;
+using tandem::EventType;
+using tandem::Relay;
+using tandem::RelayEvent;
+using tandem::Route;
+using tandem::UniqueFd;
+
+[[noreturn]] void Die(const std::string& what) {
+  std::fprintf(stderr, "relay-fuzz: %s (errno %d)\n", what.c_str(), errno);
+  std::abort();
+}
+
+uint64_t randomState;
+
+uint32_t Random() {
+  randomState ^= randomState << 13;
+  randomState ^= randomState >> 7;
+  randomState ^= randomState << 17;
+  return static_cast<uint32_t>(randomState >> 16);
+}
+
+bool Chance(uint32_t percent) { return Random() % 100 < percent; }
+
+int CountDescriptors() {
+  int count = 0;
+  DIR* dir = ::opendir("/proc/self/fd");
+  while (::readdir(dir) != nullptr) ++count;
+  ::closedir(dir);
+  return count;
+}
+
+sockaddr_in Loopback(uint16_t port) {
+  sockaddr_in address{};
+  address.sin_family = AF_INET;
+  address.sin_port = htons(port);
+  address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+  return address;
+}
+
+UniqueFd Listen(int backlog, uint16_t* port) {
+  UniqueFd fd(::socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0));
+  sockaddr_in address = Loopback(0);
+  if (::bind(fd.get(), reinterpret_cast<sockaddr*>(&address), sizeof address) != 0) Die("bind");
+  if (::listen(fd.get(), backlog) != 0) Die("listen");
+  socklen_t size = sizeof address;
+  ::getsockname(fd.get(), reinterpret_cast<sockaddr*>(&address), &size);
+  *port = ntohs(address.sin_port);
+  return fd;
+}
+
+/// Byte `offset` of a stream. A stream begins with its number, from which the other side knows what to expect.
+uint8_t StreamByte(uint32_t stream, uint64_t offset) {
+  if (offset < 4) return static_cast<uint8_t>(stream >> (8 * offset));
+  uint64_t mixed = (offset + 1) * 0x9e3779b97f4a7c15ull + stream * 0xd1342543de82ef95ull;
+  return static_cast<uint8_t>(mixed >> 40);
+}
+
+/// A raw socket of a client or a backend.
+struct Peer {
+  UniqueFd fd;
+  uint32_t stream;
+  uint64_t sent = 0;
+  uint64_t got = 0;
+  uint32_t from = 0;
+  bool shut = false;
+};
+
+class Fuzz : private Relay::Sink {
+ public:
+  Fuzz() : relay_(totals_, 8, this) {
+    if (relay_.Open() != 0) Die("open");
+    backends_ = Listen(64, &backendPort_);
+    full_ = Listen(1, &fullPort_);
+    UniqueFd gone = Listen(1, &refusingPort_);
+    AddListener();
+  }
+
+  void Step() {
+    if (peers_.size() < 300 && Chance(30)) NewClient();
+    AcceptAtBackends();
+    for (int i = 0; i < 8 && !peers_.empty(); ++i) Act(Random() % peers_.size());
+    if (Chance(20)) RandomOperation();
+    if (Chance(2)) ChangeListener();
+    if (Chance(10)) relay_.Tick(now_ += 1);
+    relay_.Turn();
+    if (relay_.HasEvents() && Chance(90)) Deliver();
+  }
+
+  void Finish() {
+    peers_.clear();
+    for (int i = 0; i < 200; ++i) relay_.Turn();
+    std::printf("accepted %d, connected %d, failed %d, closed %d, dropped %d, bytes %.0f\n", accepted_, connected_,
+                failed_, closed_, dropped_, totals_[0] + totals_[2]);
+    if (accepted_ < 20 || connected_ < 20 || failed_ < 5 || closed_ < 20) Die("that was no test");
+    if (totals_[0] != totals_[1] || totals_[2] != totals_[3]) Die("service and backend differ");
+    relay_.Shut();
+    relay_.Shut();
+    if (relay_.Find(0, 0) != nullptr) Die("a connection outlived the relay");
+  }
+
+ private:
+  enum class Phase { kHeld, kConnecting, kOpen };
+  struct Known {
+    uint32_t index;
+    uint32_t generation;
+    Phase phase;
+  };
+
+  void AddListener() {
+    UniqueFd fd = Listen(128, &port_);
+    int64_t id = relay_.AddListener(fd.get(), Chance(50));
+    if (id < 0) Die("AddListener");
+    (void)fd.release();
+    listener_ = static_cast<uint32_t>(id);
+  }
+
+  void ChangeListener() {
+    if (Chance(70)) {
+      relay_.SetAccepting(Chance(90) ? listener_ : Random(), Chance(80));
+    } else {
+      if (!relay_.RemoveListener(listener_) || relay_.RemoveListener(listener_)) Die("RemoveListener");
+      AddListener();
+    }
+    UniqueFd noListener(::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0));
+    if (relay_.AddListener(noListener.get(), false) != -EINVAL || relay_.AddListener(-1, false) != -EBADF) {
+      Die("took what is no listener");
+    }
+  }
+
+  void NewClient() {
+    UniqueFd fd(::socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0));
+    sockaddr_in address = Loopback(port_);
+    if (::connect(fd.get(), reinterpret_cast<sockaddr*>(&address), sizeof address) != 0 && errno != EINPROGRESS) return;
+    AddPeer(std::move(fd));
+  }
+
+  void AddPeer(UniqueFd fd) {
+    Peer peer;
+    peer.fd = std::move(fd);
+    peer.stream = nextStream_++;
+    peers_.push_back(std::move(peer));
+  }
+
+  void AcceptAtBackends() {
+    if (Chance(30)) return;
+    int fd = ::accept4(backends_.get(), nullptr, nullptr, SOCK_NONBLOCK | SOCK_CLOEXEC);
+    if (fd >= 0) AddPeer(UniqueFd(fd));
+  }
+
+  void Act(size_t at) {
+    Peer& peer = peers_[at];
+    switch (Random() % 16) {
+      case 0:
+        Remove(at, true);
+        return;
+      case 1:
+        Remove(at, false);
+        return;
+      case 2:
+        if (Chance(30)) {
+          ::shutdown(peer.fd.get(), SHUT_WR);
+          peer.shut = true;
+        }
+        return;
+      case 3:
+      case 4:
+      case 5:
+      case 6:
+        Send(peer);
+        return;
+      default:
+        Receive(peer);
+    }
+  }
+
+  void Remove(size_t at, bool reset) {
+    linger now{1, 0};
+    if (reset) ::setsockopt(peers_[at].fd.get(), SOL_SOCKET, SO_LINGER, &now, sizeof now);
+    std::swap(peers_[at], peers_.back());
+    peers_.pop_back();
+  }
+
+  void Send(Peer& peer) {
+    if (peer.shut) return;
+    size_t size = Chance(80) ? 1 + Random() % 2000 : 1 + Random() % 600000;
+    std::vector<uint8_t> bytes(size);
+    for (size_t i = 0; i < size; ++i) bytes[i] = StreamByte(peer.stream, peer.sent + i);
+    ssize_t sent = ::send(peer.fd.get(), bytes.data(), size, MSG_NOSIGNAL);
+    if (sent > 0) peer.sent += static_cast<uint64_t>(sent);
+  }
+
+  void Receive(Peer& peer) {
+    static uint8_t bytes[200000];
+    ssize_t got = ::recv(peer.fd.get(), bytes, 1 + Random() % sizeof bytes, 0);
+    for (ssize_t i = 0; i < got; ++i, ++peer.got) {
+      if (peer.got < 4) peer.from |= static_cast<uint32_t>(bytes[i]) << (8 * peer.got);
+      if (bytes[i] != StreamByte(peer.from, peer.got)) Die("a byte of another place or another connection");
+    }
+  }
+
+  Route RouteTo(uint16_t port) {
+    Route route;
+    sockaddr_in address = Loopback(port);
+    std::memcpy(&route.address, &address, sizeof address);
+    route.length = sizeof address;
+    route.noDelay = Chance(50);
+    route.keepAlive = Chance(50);
+    route.cells = {0, 1, 2, 3};
+    return route;
+  }
+
+  static uint64_t Key(uint32_t index, uint32_t generation) { return static_cast<uint64_t>(generation) << 32 | index; }
+
+  void ConnectIt(Known& known) {
+    Connection* connection = relay_.Find(known.index, known.generation);
+    uint16_t ports[] = {backendPort_, backendPort_, backendPort_, refusingPort_, fullPort_};
+    if (connection == nullptr) return;
+    if (relay_.Connect(connection, RouteTo(ports[Random() % 5]))) known.phase = Phase::kConnecting;
+  }
+
+  /// Anything on any connection, also on one that is gone with its event on the way, or on a made-up handle.
+  void RandomOperation() {
+    if (known_.empty() || Chance(10)) {
+      if (relay_.Find(Random(), Random()) != nullptr) Die("found a connection that never was");
+      return;
+    }
+    auto at = known_.begin();
+    std::advance(at, Random() % known_.size());
+    Known& known = at->second;
+    Connection* connection = relay_.Find(known.index, known.generation);
+    if (connection == nullptr) return;
+    switch (Random() % 6) {
+      case 0:
+        relay_.Close(connection, Chance(50));
+        return;
+      case 1:
+        if (relay_.Abandon(connection)) known.phase = Phase::kHeld;
+        return;
+      case 2:
+        if (connection->state == tandem::State::kHeld && known.phase == Phase::kHeld) {
+          relay_.Drop(connection);
+          ++dropped_;
+          known_.erase(at);
+        }
+        return;
+      default:
+        ConnectIt(known);
+    }
+  }
+
+  void Deliver() override {
+    RelayEvent events[7];
+    while (relay_.HasEvents()) {
+      size_t count = relay_.TakeEvents(events, 7);
+      for (size_t i = 0; i < count; ++i) OnEvent(events[i]);
+    }
+  }
+
+  void OnEvent(const RelayEvent& event) {
+    if (event.type == EventType::kAcceptFailed) return;
+    uint64_t key = Key(event.index, event.generation);
+    auto found = known_.find(key);
+    if (event.type == EventType::kAccepted) {
+      if (found != known_.end()) Die("accepted twice");
+      if (event.family != 4 || event.extra == 0) Die("no address");
+      ++accepted_;
+      Known& known = known_[key] = {event.index, event.generation, Phase::kHeld};
+      if (Chance(90)) ConnectIt(known);
+      return;
+    }
+    if (found == known_.end()) Die("an event of a connection that is not there");
+    Known& known = found->second;
+    switch (event.type) {
+      case EventType::kConnected:
+        if (known.phase != Phase::kConnecting) Die("connected out of turn");
+        known.phase = Phase::kOpen;
+        ++connected_;
+        return;
+      case EventType::kConnectFailed:
+        if (known.phase != Phase::kConnecting) Die("failed out of turn");
+        known.phase = Phase::kHeld;
+        ++failed_;
+        if (Chance(70)) ConnectIt(known);
+        return;
+      case EventType::kEnded:
+        if (known.phase != Phase::kOpen) Die("ended out of turn");
+        return;
+      case EventType::kClosed:
+        ++closed_;
+        if (relay_.Find(event.index, event.generation) != nullptr) Die("closed and yet there");
+        known_.erase(found);
+        return;
+      default:
+        Die("an unknown event");
+    }
+  }
+
+  double totals_[8] = {};
+  double now_ = 0;
+  Relay relay_;
+  UniqueFd backends_;
+  UniqueFd full_;
+  uint16_t port_ = 0;
+  uint16_t backendPort_ = 0;
+  uint16_t fullPort_ = 0;
+  uint16_t refusingPort_ = 0;
+  uint32_t listener_ = 0;
+  uint32_t nextStream_ = 1;
+  std::vector<Peer> peers_;
+  std::map<uint64_t, Known> known_;
+  int accepted_ = 0;
+  int connected_ = 0;
+  int failed_ = 0;
+  int closed_ = 0;
+  int dropped_ = 0;
+};
+
+}  // namespace
+
+int main(int argc, char** argv) {
+  if (argc != 3) return 2;
+  randomState = std::strtoull(argv[1], nullptr, 10) * 0x9e3779b97f4a7c15ull + 1;
+  int before = CountDescriptors();
+  {
+    Fuzz fuzz;
+    for (long steps = std::strtol(argv[2], nullptr, 10); steps > 0; --steps) fuzz.Step();
+    fuzz.Finish();
+  }
+  if (CountDescriptors() != before) Die("descriptors are left");
+  std::puts("ok");
+  return 0;
+}
