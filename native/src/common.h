@@ -1,7 +1,7 @@
 // What every file of the addon shares: errors as JavaScript sees them, checked arguments, owned descriptors.
 //
 // The addon keeps no global state, so that it can be loaded by the main thread, by worker threads and by
-// child processes alike. It makes system calls and decides nothing.
+// child processes alike. It makes system calls, moves bytes and decides nothing.
 #pragma once
 
 #include <napi.h>
