@@ -22,7 +22,7 @@ function withAgent(changes: Partial<NonNullable<Status['failover']>>): Status {
 describe('renderStatus', () => {
   it('shows the whole node on one screen', () => {
     expect(`${text(statusOf({ pid: 99 }))}\n`).toBe(`lb-a  tandem 0.0.0, pid 99, up 3m12s
-/etc/tandem/tandem.toml, loaded 1m00s ago
+/etc/tandem/tandem.toml, loaded 1m00s ago, native relay
 workers  0 running (7 clients)
 
 web  tcp 10.0.0.100:80, [2001:db8::100]:80  least-connections  2 of 2 backends eligible
