@@ -91,7 +91,14 @@ bool Relay::SetAccepting(uint32_t id, bool accepting) {
   return true;
 }
 
-bool Relay::RemoveListener(uint32_t id) { return listeners_.erase(id) > 0; }
+bool Relay::RemoveListener(uint32_t id) {
+  auto found = listeners_.find(id);
+  if (found == listeners_.end()) return false;
+  // the supervisor keeps the socket open, so that closing our descriptor does not take it out of epoll
+  UnwatchListener(found->second);
+  listeners_.erase(found);
+  return true;
+}
 
 void Relay::WatchListener(uint32_t id, Listener& listener) {
   if (Watch(listener.fd.get(), EPOLLIN, kListenerBit | id)) return;

@@ -1,5 +1,9 @@
-// The addon with nothing but listeners and the relay, for a build with a sanitizer.
-#include "../../native/src/common.h"
+// The addon with nothing but listeners and the relay, for a build with a sanitizer. One translation unit for all that needs
+// Node's headers: they take longer to compile than everything else.
+#include "../../native/src/common.cc"
+#include "../../native/src/listeners.cc"
+#include "../../native/src/relay-api.cc"
+#include "../../native/src/relay-loop.cc"
 
 namespace {
 

@@ -339,12 +339,33 @@ class Fuzz : private Relay::Sink {
   int dropped_ = 0;
 };
 
+/// The supervisor keeps every listening socket open, so closing ours does not take it out of epoll by itself.
+void RemovedListenerIsSilent() {
+  struct Nobody : Relay::Sink {
+    void Deliver() override { Die("a client of a listener that was removed"); }
+  } nobody;
+  double totals[8] = {};
+  Relay relay(totals, 8, &nobody);
+  if (relay.Open() != 0) Die("open");
+  uint16_t port = 0;
+  UniqueFd kept = Listen(8, &port);
+  UniqueFd ours(::dup(kept.get()));
+  int64_t id = relay.AddListener(ours.release(), false);
+  if (id < 0 || !relay.RemoveListener(static_cast<uint32_t>(id))) Die("RemoveListener");
+  UniqueFd client(::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0));
+  sockaddr_in address = Loopback(port);
+  if (::connect(client.get(), reinterpret_cast<sockaddr*>(&address), sizeof address) != 0) Die("connect");
+  pollfd readable{relay.fd(), POLLIN, 0};
+  if (::poll(&readable, 1, 50) != 0) Die("a removed listener still wakes the relay");
+}
+
 }  // namespace
 
 int main(int argc, char** argv) {
   if (argc != 3) return 2;
   randomState = std::strtoull(argv[1], nullptr, 10) * 0x9e3779b97f4a7c15ull + 1;
   int before = CountDescriptors();
+  RemovedListenerIsSilent();
   {
     Fuzz fuzz;
     for (long steps = std::strtol(argv[2], nullptr, 10); steps > 0; --steps) fuzz.Step();
