@@ -7,6 +7,7 @@ import {
   backendStatus,
   type CommandResult,
   commandResult,
+  type DrillReport,
   errorBody,
   eventLine,
   type FailoverHistory,
@@ -77,6 +78,10 @@ export class AdminClient {
   failoverHistory(group?: string): Promise<FailoverHistory> {
     const query = group === undefined ? '' : `?group=${encodeURIComponent(group)}`;
     return this.#json({ method: 'GET', path: `/v1/failover/history${query}` }, failoverHistory);
+  }
+
+  drillDone(body: DrillReport): Promise<CommandResult> {
+    return this.#json({ method: 'POST', path: '/v1/failover/drill', body }, commandResult);
   }
 
   restartAgent(): Promise<CommandResult> {

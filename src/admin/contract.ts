@@ -11,6 +11,7 @@ import { EVENT_NAMES } from '../model/event.ts';
  *   POST /v1/reload                                   ReloadResult
  *   GET  /v1/failover/history?group=NAME              FailoverHistory, oldest first
  *   POST /v1/failover/command                         { command, group?, by?, requirePeer?, force? } -> CommandResult
+ *   POST /v1/failover/drill                           DrillReport -> CommandResult
  *   POST /v1/failover/restart-agent                   CommandResult
  *   GET  /metrics, GET /healthz                       also on [metrics] listen
  *
@@ -194,8 +195,11 @@ export const setWeightRequest = z.strictObject({
   persist: z.boolean().optional(),
 });
 export const failoverCommandRequest = z.strictObject({
-  /** 'inquire': would the peer take over? 'retake': have the peer hand over to this node. */
-  command: z.enum(['handover', 'takeover', 'inquire', 'retake']),
+  /**
+   * 'inquire': would the peer take over? 'retake': have the peer hand over to this node. 'kill-agent', 'kill-node':
+   * kill -9 of the failover agent, or of the whole daemon, for a drill.
+   */
+  command: z.enum(['handover', 'takeover', 'inquire', 'retake', 'kill-agent', 'kill-node']),
   group: z.string().optional(),
   /** Who asks, as it says itself: for the history. */
   by: z
@@ -204,7 +208,7 @@ export const failoverCommandRequest = z.strictObject({
     .optional(),
   /** handover: fail instead of sending priority 0 when the peer cannot be asked. */
   requirePeer: z.boolean().optional(),
-  /** handover: also to a peer that is no better placed. */
+  /** handover: also to a peer that is no better placed; kill-node: also when nothing starts the daemon again. */
   force: z.boolean().optional(),
 });
 
@@ -254,8 +258,37 @@ const transitionRecord = z.object({
     .nullable(),
 });
 
-/** The last transitions of every virtual router, oldest first. */
-export const failoverHistory = z.object({ transitions: z.array(transitionRecord).readonly() });
+/** What a drill measured; the words are for people. */
+export const drillReport = z.strictObject({
+  kind: z.enum(['planned', 'crash-agent', 'crash-node']),
+  passed: z.boolean(),
+  /** One line. */
+  summary: z.string().max(500),
+  /** The longest time without an answer; null when nothing could be measured. */
+  gapMillis: z.number().nonnegative().nullable(),
+  targetMillis: z.number().nonnegative(),
+  probesSent: z.number().int().nonnegative(),
+  probesLost: z.number().int().nonnegative(),
+  /** Held by the prober from before the move. */
+  connectionsKept: z.number().int().nonnegative(),
+  connectionsLost: z.number().int().nonnegative(),
+  activeBefore: z.string().max(100),
+  activeAfter: z.string().max(100),
+  by: z.string().regex(/^[\x20-\x7e]{1,64}$/),
+});
+export type DrillReport = z.infer<typeof drillReport>;
+
+const drillEntry = drillReport.extend({
+  /** Wall-clock milliseconds. */
+  time: z.number(),
+});
+export type DrillEntry = z.infer<typeof drillEntry>;
+
+/** The last transitions of every virtual router, and the last drills, oldest first. */
+export const failoverHistory = z.object({
+  transitions: z.array(transitionRecord).readonly(),
+  drills: z.array(drillEntry).readonly(),
+});
 export type FailoverHistory = z.infer<typeof failoverHistory>;
 export type TransitionEntry = FailoverHistory['transitions'][number];
 
@@ -279,6 +312,8 @@ export interface AdminBackend {
   failoverCommand(request: z.infer<typeof failoverCommandRequest>): Promise<CommandResult>;
   restartAgent(): Promise<CommandResult>;
   failoverHistory(group: string | null): FailoverHistory;
+  /** Keeps what a drill measured. */
+  drillDone(report: DrillReport): CommandResult;
   /** Prometheus text format. */
   metrics(): Promise<string>;
   /** True when the node can do its job: answered as 200 or 503 by /healthz. */

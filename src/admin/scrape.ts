@@ -3,6 +3,7 @@ import type { EventName } from '../model/event.ts';
 import { Metrics } from '../observability/metrics.ts';
 import type {
   BackendStatus,
+  DrillEntry,
   LimitStatus,
   RouterStatus,
   ServiceStatus,
@@ -31,6 +32,8 @@ export interface MetricsSnapshot {
   checks(service: string, backend: string): CheckCounters | undefined;
   readonly eventTotals: ReadonlyMap<EventName, number>;
   readonly transitionTotals: readonly TransitionTotal[];
+  /** Null before the first one. */
+  readonly lastDrill: DrillEntry | null;
 }
 
 const STATES = { Initialize: 0, Backup: 1, Active: 2 } as const;
@@ -54,9 +57,17 @@ export class MetricsCollector {
     for (const service of snapshot.status.services) setService(metrics, service, snapshot);
     for (const limit of snapshot.status.limits) setLimit(metrics, limit);
     setFailover(metrics, snapshot);
+    const { lastDrill, status } = snapshot;
+    if (status.failover !== null && lastDrill !== null) setDrill(metrics, lastDrill);
     for (const [name, total] of snapshot.eventTotals) metrics.set('tandem_events_total', { name }, total);
     return metrics.render();
   }
+}
+
+function setDrill(metrics: Metrics, { time, gapMillis, passed, kind }: DrillEntry): void {
+  metrics.set('tandem_failover_drill_timestamp_seconds', { kind }, time / 1_000);
+  metrics.set('tandem_failover_drill_passed', { kind }, flag(passed));
+  if (gapMillis !== null) metrics.set('tandem_failover_drill_gap_seconds', { kind }, gapMillis / 1_000);
 }
 
 const flag = (value: boolean): number => (value ? 1 : 0);

@@ -2,7 +2,13 @@ import { createServer, type IncomingMessage, type Server, type ServerResponse } 
 import { EXIT, errnoOf, messageOf, TandemError } from '../lib/errors.ts';
 import { type Endpoint, formatEndpoint } from '../lib/ip.ts';
 import type { Timeline } from '../observability/timeline.ts';
-import { type AdminBackend, failoverCommandRequest, setStateRequest, setWeightRequest } from './contract.ts';
+import {
+  type AdminBackend,
+  drillReport,
+  failoverCommandRequest,
+  setStateRequest,
+  setWeightRequest,
+} from './contract.ts';
 import { EventStream } from './event-stream.ts';
 import { HttpError, readJson, sendError, sendJson, sendText } from './http.ts';
 import { bindUnixSocket } from './unix-socket.ts';
@@ -161,6 +167,9 @@ function adminRoutes(
       const command = await readJson(request, failoverCommandRequest, MAX_BODY);
       sendJson(response, 200, await backend.failoverCommand(command));
     }),
+    '/v1/failover/drill': post(async (request, response) =>
+      sendJson(response, 200, backend.drillDone(await readJson(request, drillReport, MAX_BODY))),
+    ),
     '/v1/failover/restart-agent': post(async (_request, response) =>
       sendJson(response, 200, await backend.restartAgent()),
     ),

@@ -1,4 +1,10 @@
-import type { FailoverHistory, RouterStatus, Status, TransitionEntry } from '../admin/contract.ts';
+import type {
+  DrillEntry,
+  FailoverHistory,
+  RouterStatus,
+  Status,
+  TransitionEntry,
+} from '../admin/contract.ts';
 import { formatAge, type Style } from './output.ts';
 
 export interface HistoryView {
@@ -10,15 +16,32 @@ export interface HistoryView {
 const COLOR = { Active: 'green', Backup: 'cyan', Initialize: 'yellow' } as const;
 
 /** A timeline, oldest first: a line for each transition, its cause, and the figures that belong to it. */
-export function historyLines({ transitions }: FailoverHistory, { style, now }: HistoryView): string[] {
-  if (transitions.length === 0) return ['no transition yet'];
-  return transitions.flatMap((entry) => [
-    `${new Date(entry.time).toISOString()}  ${style.dim(`(${formatAge(now - entry.time)} ago)`)}  ` +
+export function historyLines({ transitions, drills }: FailoverHistory, view: HistoryView): string[] {
+  if (transitions.length === 0 && drills.length === 0) return ['no transition yet'];
+  const entries = [
+    ...transitions.map((entry) => ({ time: entry.time, lines: transitionLines(entry, view) })),
+    ...drills.map((entry) => ({ time: entry.time, lines: drillLines(entry, view) })),
+  ];
+  return entries.sort((one, other) => one.time - other.time).flatMap(({ lines }) => lines);
+}
+
+function transitionLines(entry: TransitionEntry, view: HistoryView): string[] {
+  const { style } = view;
+  return [
+    `${stamp(entry.time, view)}  ` +
       `${style.bold(entry.group)} IPv${entry.family}: ${entry.from} -> ${style[COLOR[entry.to]](entry.to)} (${entry.reason})`,
     `    ${entry.cause}`,
     `    ${style.dim(inputs(entry))}`,
-  ]);
+  ];
 }
+
+function drillLines({ time, kind, passed, summary, by }: DrillEntry, view: HistoryView): string[] {
+  const verdict = passed ? view.style.green('passed') : view.style.red('FAILED');
+  return [`${stamp(time, view)}  ${view.style.bold('drill')} (${kind}) ${verdict}: ${summary}; by ${by}`];
+}
+
+const stamp = (time: number, { style, now }: HistoryView): string =>
+  `${new Date(time).toISOString()}  ${style.dim(`(${formatAge(now - time)} ago)`)}`;
 
 /** What the sentence leaves out. */
 function inputs(entry: TransitionEntry): string {

@@ -1,4 +1,4 @@
-import type { CommandResult, FailoverHistory, Status } from '../admin/contract.ts';
+import type { CommandResult, DrillReport, FailoverHistory, Status } from '../admin/contract.ts';
 import { type Fitness, standingOf } from '../control-path/fitness.ts';
 import { Trackers } from '../control-path/track/trackers.ts';
 import { AgentHandle } from '../failover/agent-handle.ts';
@@ -12,6 +12,8 @@ import { EXIT, TandemError } from '../lib/errors.ts';
 import type { Emit } from '../model/event.ts';
 import type { FailoverSpec, Standing } from '../model/failover.ts';
 import type { Native } from '../native/index.ts';
+import { type DrillEntry, Drills } from './drills.ts';
+import { killAgent, killNode } from './kill.ts';
 
 /** Heartbeats of the agent that may be late before its state counts as old. */
 const STALE_MS = 5 * HEARTBEAT_MS;
@@ -34,7 +36,7 @@ interface Running {
 
 export interface FailoverCommand {
   /** 'inquire': would the peer take over? 'retake': have it hand over to this node. */
-  readonly command: 'handover' | 'takeover' | 'inquire' | 'retake';
+  readonly command: 'handover' | 'takeover' | 'inquire' | 'retake' | 'kill-agent' | 'kill-node';
   /** Null for every group. */
   readonly group: string | null;
   /** Who asks, for the history. */
@@ -52,6 +54,7 @@ export class Failover {
   readonly #options: FailoverOptions;
   readonly #trackers: Trackers;
   readonly #notifier: Notifier;
+  readonly #drills: Drills;
   #running: Running | null = null;
   #fitness: Fitness;
   /** With the daemon, not with the [failover] section: a reload may bring that one later. */
@@ -67,6 +70,7 @@ export class Failover {
     this.#startedAt = clock.now();
     this.#trackers = new Trackers({ links: native, clock, emit, onChange: () => this.#tellStandings() });
     this.#notifier = new Notifier({ emit, clock });
+    this.#drills = new Drills(emit, () => clock.wallMillis());
   }
 
   /** @throws TandemError 'peer-secret' */
@@ -162,6 +166,7 @@ export class Failover {
   async command({ command, group, by, requirePeer, force }: FailoverCommand): Promise<CommandResult> {
     const { agent, handovers } = this.#require();
     if (command === 'takeover') return agent.command(command, group, by);
+    if (command === 'kill-agent' || command === 'kill-node') return this.#kill(command, by, force);
     if (handovers === null) {
       if (command === 'handover' && !requirePeer) return agent.command(command, group, by);
       return { ok: false, message: 'no peer is configured: there is no [failover.peer] section' };
@@ -176,12 +181,30 @@ export class Failover {
     }
   }
 
+  #kill(command: 'kill-agent' | 'kill-node', by: string, force: boolean): CommandResult {
+    const { pid } = this.#require().agent.status();
+    const { clock, emit } = this.#options;
+    if (command === 'kill-agent') return killAgent({ pid, by, emit });
+    return killNode({ pid, by, emit, clock, force });
+  }
+
+  drillDone(report: DrillReport): CommandResult {
+    this.#require();
+    this.#drills.add(report);
+    return { ok: true, message: 'the drill is in the history' };
+  }
+
+  lastDrill(): DrillEntry | null {
+    return this.#drills.list().at(-1) ?? null;
+  }
+
   /** @throws TandemError 'no-failover', 'unknown-group' */
   history(group: string | null): FailoverHistory {
     const { agent, spec } = this.#require();
     const transitions = agent.history.list(group);
     const known = spec.groups.map(({ name }) => name);
-    if (group === null || transitions.length > 0 || known.includes(group)) return { transitions };
+    const drills = this.#drills.list();
+    if (group === null || transitions.length > 0 || known.includes(group)) return { transitions, drills };
     throw new TandemError('unknown-group', `no failover group ${JSON.stringify(group)}`, {
       hint: `there is ${known.join(', ')}`,
       exitStatus: EXIT.usage,

@@ -135,6 +135,7 @@ export class Supervisor implements AdminBackend {
       checks: (service, backend) => this.#services.checkCounters(service, backend),
       eventTotals: timeline.totals,
       transitionTotals: this.#failover.transitionTotals(),
+      lastDrill: this.#failover.lastDrill(),
     }));
     this.#failover = new Failover(
       { native, clock, emit, starved: () => this.#services.withoutBackend() },
@@ -239,6 +240,10 @@ export class Supervisor implements AdminBackend {
 
   failoverHistory(group: string | null): FailoverHistory {
     return this.#failover.history(group);
+  }
+
+  drillDone(...[report]: Parameters<AdminBackend['drillDone']>): CommandResult {
+    return this.#failover.drillDone(report);
   }
 
   restartAgent(): Promise<CommandResult> {

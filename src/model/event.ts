@@ -45,6 +45,7 @@ export const EVENT_NAMES = [
   'failover.discarded',
   'failover.cleanup',
   'failover.handover',
+  'failover.drill',
   'failover.peer',
   'failover.auth-warning',
   'failover.error',

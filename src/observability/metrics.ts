@@ -91,6 +91,15 @@ export const METRICS = {
   tandem_failover_stalls_total: counter(
     'Times the agent did not run for longer than an advertisement lasts.',
   ),
+  tandem_failover_drill_timestamp_seconds: gauge(
+    'When the last drill ended, in seconds since 1970; absent before the first since the start.',
+    'kind',
+  ),
+  tandem_failover_drill_gap_seconds: gauge(
+    'Longest time without an answer in the last drill; absent when it could not be measured.',
+    'kind',
+  ),
+  tandem_failover_drill_passed: gauge('1 when the last drill passed.', 'kind'),
   tandem_failover_fit: gauge('1 when the data path is fit to be Active.'),
   tandem_tracker_up: gauge('1 when up; absent before the first look.', 'tracker', 'type'),
   tandem_tracker_weight: gauge('What it adds to the priority now.', 'tracker', 'type'),

@@ -7,6 +7,7 @@ import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
+import { footprint } from '../support/footprint.ts';
 import { eventually, type Host, type HostProcess, missing } from '../support/netns.ts';
 import { createPair, type Pair, VIP4, VIP6 } from '../support/pair.ts';
 import { MAIN, Tandem } from '../support/tandem.ts';
@@ -74,29 +75,10 @@ addresses = ["${VIP4}/24", "${VIP6}/64"]
 `;
   }
 
-  /** What a handover could leave behind, but for what the daemon holds anyway. */
-  async function footprint(host: Host): Promise<string> {
-    const parts = await Promise.all(
-      [
-        ['nft', 'list', 'ruleset'],
-        ['ip', 'rule'],
-        ['ip', '-6', 'rule'],
-        ['ip', '-4', 'route', 'show', 'table', 'all'],
-        ['ip', '-6', 'route', 'show', 'table', 'all'],
-        ['ip', '-o', 'addr'],
-        ['sh', '-c', 'sysctl -a 2>/dev/null | grep -E "^net.ipv[46].(conf|ip_forward)"'],
-      ].map(async (command) => (await host.run(command)).stdout),
-    );
-    return (
-      parts
-        .join('')
-        // the lease's countdown, and ND's
-        .replace(/(valid_lft|preferred_lft|expires) \S+/g, '$1 N')
-    );
-  }
+  const footprintOf = (host: Host): Promise<string> => footprint(host, [VIP4, VIP6]);
 
   async function footprints(): Promise<string[]> {
-    return [await footprint(pair.hostA), await footprint(pair.hostB)];
+    return [await footprintOf(pair.hostA), await footprintOf(pair.hostB)];
   }
 
   const start = (host: Host, drain = '4s', secret = 'peer.key'): Promise<Tandem> =>
@@ -303,14 +285,14 @@ interval = "100ms"
     // without a connection the drains would be over at once
     const live = await clients(VIP4, 2);
     await handover(a, b);
-    expect(await footprint(pair.hostA)).toContain('tandem_handover_51_eth0');
-    expect(await footprint(pair.hostB)).toContain('tandem_handover_51_eth0');
+    expect(await footprintOf(pair.hostA)).toContain('tandem_handover_51_eth0');
+    expect(await footprintOf(pair.hostB)).toContain('tandem_handover_51_eth0');
 
     await b.crash();
     // the giver is Active again: it must answer for the address, and needs nothing on lo any more
     await a.waitState('Active');
     await eventually('lb-a has ended its drain', async () => {
-      const now = await footprint(pair.hostA);
+      const now = await footprintOf(pair.hostA);
       return !now.includes('tandem_handover') && !/: lo .*10\.98\.0\.100/.test(now);
     });
     expect((await pair.client.run(['arping', '-c', '1', '-w', '3', '-I', 'eth0', VIP4])).status).toBe(0);

@@ -1,6 +1,7 @@
 import type {
   AdminBackend,
   BackendStatus,
+  DrillEntry,
   FailoverHistory,
   Status,
   TransitionEntry,
@@ -147,11 +148,31 @@ export function transitionOf(changes: Partial<TransitionEntry> = {}): Transition
   };
 }
 
+/** A drill that passed, with what the test is about changed. */
+export function drillOf(changes: Partial<DrillEntry> = {}): DrillEntry {
+  return {
+    kind: 'planned',
+    passed: true,
+    summary: 'gap 12 ms (target 500 ms)',
+    gapMillis: 12,
+    targetMillis: 500,
+    probesSent: 1_000,
+    probesLost: 0,
+    connectionsKept: 10,
+    connectionsLost: 0,
+    activeBefore: 'lb-a',
+    activeAfter: 'lb-a',
+    by: 'tester on the command line',
+    time: 930_000,
+    ...changes,
+  };
+}
+
 /** An AdminBackend in memory: it does what it is told and remembers the calls. */
 export class FakeAdmin implements AdminBackend {
   current: Status;
   readonly calls: unknown[] = [];
-  history: FailoverHistory = { transitions: [transitionOf()] };
+  history: FailoverHistory = { transitions: [transitionOf()], drills: [] };
   health: { healthy: boolean; reasons: string[] } = { healthy: true, reasons: [] };
   /** Thrown by the next command, once. */
   failure: unknown;
@@ -193,6 +214,11 @@ export class FakeAdmin implements AdminBackend {
   async restartAgent(): ReturnType<AdminBackend['restartAgent']> {
     this.#take('restartAgent', []);
     return { ok: true, message: 'agent restarted' };
+  }
+
+  drillDone(...call: Parameters<AdminBackend['drillDone']>): ReturnType<AdminBackend['drillDone']> {
+    this.#take('drillDone', call);
+    return { ok: true, message: 'noted' };
   }
 
   failoverHistory(group: string | null): FailoverHistory {

@@ -1,4 +1,3 @@
-import { userInfo } from 'node:os';
 import type { Command } from 'commander';
 import type { AdminClient } from '../../admin/client.ts';
 import type { CommandResult } from '../../admin/contract.ts';
@@ -6,7 +5,9 @@ import { EXIT, TandemError } from '../../lib/errors.ts';
 import { printable } from '../output.ts';
 import type { Session } from '../session.ts';
 import { failoverLines } from '../status-view.ts';
+import { asker } from './asker.ts';
 import { lastEvent, watchDrain } from './drain.ts';
+import { addDrill } from './failover-drill.ts';
 import { addHistory } from './failover-history.ts';
 import type { Host } from './host.ts';
 
@@ -49,6 +50,7 @@ export function addFailover(program: Command, host: Host): void {
         ),
       ),
     );
+  addDrill(failover, host);
   failover
     .command('restart-agent')
     .description('replace the failover agent; the role stays')
@@ -102,20 +104,4 @@ async function act(session: Session, call: (client: AdminClient) => Promise<Comm
   else if (result.ok) session.print(printable(result.message));
   else session.note(`tandem: ${printable(result.message)}`);
   return result.ok ? EXIT.ok : EXIT.failure;
-}
-
-/** Who gives a command, for the history: a courtesy to colleagues, no proof. */
-function asker(): string {
-  const { SUDO_USER } = process.env;
-  const name = SUDO_USER === undefined || SUDO_USER === '' ? userName() : SUDO_USER;
-  return `${name.replaceAll(/[^\x21-\x7e]/g, '?').slice(0, 40)} on the command line`;
-}
-
-function userName(): string {
-  try {
-    return userInfo().username;
-  } catch {
-    // an id without an account
-    return `uid ${process.getuid?.() ?? '?'}`;
-  }
 }

@@ -4,7 +4,7 @@ import { MetricsCollector, type MetricsSnapshot } from '../../../src/admin/scrap
 import type { BackendCounters, ServiceCounters } from '../../../src/model/counters.ts';
 import { CLOSE_REASONS, REFUSAL_REASONS, SESSION_END_REASONS } from '../../../src/model/reason.ts';
 import { METRICS } from '../../../src/observability/metrics.ts';
-import { backendStatusOf, statusOf } from '../../support/fake-admin.ts';
+import { backendStatusOf, drillOf, statusOf } from '../../support/fake-admin.ts';
 
 const zeroes = <K extends string>(names: readonly K[]): Record<K, number> =>
   Object.fromEntries(names.map((name) => [name, 0])) as Record<K, number>;
@@ -53,6 +53,7 @@ function snapshotOf(status: Status): MetricsSnapshot {
       ['backend.down', 2],
       ['failover.stall', 3],
     ]),
+    lastDrill: drillOf({ gapMillis: 370, time: 1_000_000 }),
     transitionTotals: [
       { group: 'main', family: 4, vrid: 51, to: 'Active', reason: 'active-down-expired', count: 2 },
     ],
