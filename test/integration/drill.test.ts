@@ -166,7 +166,7 @@ addresses = ["${VIP4}/24", "${VIP6}/64"]
     expect(here.stderr).toContain(`this host holds ${VIP4} itself`);
     expect(here.stderr).toContain('hint: probe from a third host: --prober');
     const passive = await drill(b);
-    expect(passive.stderr).toMatch(/group vrrp-51 is Backup here, not Active/);
+    expect(passive.stderr).toMatch(/group vrid-51 is Backup here, not Active/);
     const nobody = await a.tandem('failover', 'drill', '--prober', 'ip netns exec tdt-none true');
     expect(nobody.status).toBe(1);
     expect(nobody.stderr).toContain('the prober failed');

@@ -52,7 +52,7 @@ address = "10.98.0.13"
 port = ${port}
 listen = "10.98.0.${own}:8694"
 secret_file = "${key}"
-drain = "3s"
+drain = "15s"
 [[failover.group]]
 vrid = 51
 preempt = false
