@@ -232,6 +232,41 @@ addresses = ["${VIP4}/24", "${VIP6}/64"]
     await leavesNothing(before);
   });
 
+  test('of one group takes all groups of its sync along, with their connections', async () => {
+    const second = '10.98.0.101';
+    const synced = (node: 'lb-a' | 'lb-b'): string =>
+      `${toml(node, { secret: join(pair.lab.dir, 'peer.key'), drain: '20s' })}sync = "edge"
+[[failover.group]]
+name = "second"
+vrid = 52
+addresses = ["${second}/24"]
+sync = "edge"
+[[service]]
+name = "second"
+protocol = "tcp"
+listen = ["${second}:7000"]
+[[service.backend]]
+address = "10.98.0.11:7000"
+`;
+    a = await Tandem.start(pair.lab, pair.hostA, synced('lb-a'));
+    await a.waitState('Active');
+    b = await Tandem.start(pair.lab, pair.hostB, synced('lb-b'));
+    await b.waitState('Backup');
+    const running = await Promise.all([clients(VIP6, 7), clients(second, 7)]);
+    const done = await a.tandem('failover', 'handover', 'second', '--require-peer');
+    expect(done.status, done.stderr).toBe(0);
+    await b.waitState('Active');
+    await a.waitState('Backup');
+    expect(await footprintOf(pair.hostB)).toMatch(/tandem_handover_51_eth0[\s\S]*tandem_handover_52_eth0/);
+    await pause(500);
+    for (const report of await Promise.all(running.map((process) => reportOf<Report>(process)))) {
+      expect(report).toMatchObject({ why: [], kept: 7, lost: 0, freshFailed: 0 });
+    }
+    const asked = await a.tandem('failover', 'takeover', 'second', '--ask-peer');
+    expect(asked.status, asked.stderr).toBe(0);
+    await a.waitState('Active');
+  });
+
   test('not to a peer that is no better placed, unless it must be', async () => {
     const marked = (node: 'lb-a' | 'lb-b'): string =>
       `${toml(node, { secret: join(pair.lab.dir, 'peer.key'), drain: '4s' })}track = ["mark"]
