@@ -96,7 +96,7 @@ class Agent {
     this.#leaving = true;
     lastWords('the supervisor is gone: resigning and removing the addresses');
     this.#tick.cancel();
-    this.#leave(0);
+    this.#leave(this.#routers.resign('shutdown'), 0);
   }
 
   #configure({ spec, resume }: Extract<ToAgent, { type: 'configure' }>): void {
@@ -146,12 +146,11 @@ class Agent {
     this.#tick.cancel();
     if (keepRole)
       this.#send({ type: 'stopped', resume: this.#routers.handOn() }, () => process.exit(EXIT.ok));
-    else this.#leave(EXIT.ok);
+    else this.#leave(this.#routers.part(), EXIT.ok);
   }
 
-  #leave(status: number): void {
-    this.#routers
-      .resign('shutdown')
+  #leave(resigned: Promise<void>, status: number): void {
+    resigned
       .catch((error: unknown) => lastWords(`resigning failed: ${messageOf(error)}`))
       .then(() => {
         this.#routers.close();

@@ -126,7 +126,15 @@ export class RouterSet {
     this.#asOne(() => {
       for (const router of this.#routers.values()) router.resign(reason);
     });
-    await Promise.all([...this.#routers.values()].map((router) => router.flush(FLUSH_LIMIT_MS)));
+    await this.#flush();
+  }
+
+  /** As `resign` on a node that still serves: resolves when the addresses have gone over to others. */
+  async part(): Promise<void> {
+    this.#resigned = true;
+    const parted = this.#asOne(() => [...this.#routers.values()].map((router) => router.part()));
+    await Promise.all(parted);
+    await this.#flush();
   }
 
   /** Takes part again after `resign`. */
@@ -157,6 +165,10 @@ export class RouterSet {
     for (const router of this.#routers.values()) router.close();
     this.#guard.close();
     this.#links.close();
+  }
+
+  async #flush(): Promise<void> {
+    await Promise.all([...this.#routers.values()].map((router) => router.flush(FLUSH_LIMIT_MS)));
   }
 
   #create(spec: VirtualRouterSpec): VirtualRouter {

@@ -54,6 +54,7 @@ export class VirtualRouter {
   #claimRetry: Timer | null = null;
   /** The strongest advertisement that lay unread during a stall while Active. */
   #heardInStall: Heard | null = null;
+  #onParted: () => void = () => undefined;
   #sent = 0;
   #closed = false;
 
@@ -153,6 +154,15 @@ export class VirtualRouter {
     this.#feed({ type: 'stop', reason });
   }
 
+  /** Priority 0, and Initialize as soon as another router has the addresses or had the time to take them. */
+  async part(): Promise<void> {
+    this.#feed({ type: 'part' });
+    if (!this.#router.parting) return;
+    await new Promise<void>((resolve) => {
+      this.#onParted = resolve;
+    });
+  }
+
   /** Falls silent without a word; the addresses stay for the successor that resumes from the returned point. */
   handOn(): ResumePoint | null {
     const { state, raised, yielded } = this.#router;
@@ -244,6 +254,7 @@ export class VirtualRouter {
     this.#duplicates.close();
     this.#gate.close();
     this.#attachment.close();
+    this.#onParted();
   }
 
   status(): VirtualRouterStatus {
@@ -284,6 +295,7 @@ export class VirtualRouter {
       const failed = this.#claimFailed !== failedBefore;
       if (!failed || (action.type !== 'send' && action.type !== 'announce')) this.#perform(action, stepped);
     }
+    if (before.parting && !router.parting) this.#onParted();
     // after the step is complete: an Active router without its addresses must resign
     if (this.#claimFailed !== failedBefore) this.#feedFitness();
     else this.#around.onStep();

@@ -24,6 +24,7 @@ export function explain(router: Router, weightReason: string | null = null): str
     case 'Backup':
       return `Backup: ${whyBackup(router)}${priorityNote(router, weightReason)}`;
     case 'Active':
+      if (router.parting) return 'Active: resigned; keeps the addresses until another router has them';
       return `Active: ${WHY_ACTIVE[router.reason] ?? router.reason}${priorityNote(router, weightReason)}`;
   }
 }

@@ -10,7 +10,7 @@ export function outlook(router: Router): string[] {
     case 'Backup':
       return backup(router);
     case 'Active':
-      return active(router);
+      return router.parting ? ['will stop when another router has the addresses'] : active(router);
   }
 }
 

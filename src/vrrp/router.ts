@@ -22,7 +22,7 @@ export const OWNER_PRIORITY = 255;
 /** The highest priority of a router that does not own the addresses. */
 export const MAX_PRIORITY = 254;
 
-export const TIMER_NAMES = ['active-down', 'adver', 'preempt-delay', 'reannounce'] as const;
+export const TIMER_NAMES = ['active-down', 'adver', 'preempt-delay', 'reannounce', 'parting'] as const;
 export type TimerName = (typeof TIMER_NAMES)[number];
 
 /** What a planned restart hands to the successor, so that the role survives. */
@@ -38,6 +38,8 @@ export type RouterInput =
   | { readonly type: 'start'; readonly resume: ResumePoint | null }
   /** Priority 0, then Initialize until the next `start`. */
   | { readonly type: 'stop'; readonly reason: 'shutdown' | 'supervisor-lost' }
+  /** The same on a node that still serves: an Active router keeps its addresses until a successor has them. */
+  | { readonly type: 'part' }
   /** One that passed every check of receipt; anything else never gets here. */
   | {
       readonly type: 'advertisement';
@@ -107,6 +109,8 @@ export interface Router {
   readonly held: boolean;
   /** It has taken part in an election since it was started. */
   readonly participated: boolean;
+  /** It has resigned and is still Active: it waits for its successor (parting.ts). */
+  readonly parting: boolean;
   /** Active_Down has expired, and the partners are not there yet. */
   readonly wants: boolean;
   /** When it should have expired, for the history. */
@@ -143,6 +147,7 @@ export function createRouter(settings: RouterSettings): Router {
     fit: true,
     held: false,
     participated: false,
+    parting: false,
     wants: false,
     dueAt: null,
     weight: 0,
@@ -151,7 +156,7 @@ export function createRouter(settings: RouterSettings): Router {
     preemptReady: false,
     activeInterval: settings.advertiseInterval,
     expiryCause: 'active-down-expired',
-    timers: { 'active-down': null, adver: null, 'preempt-delay': null, reannounce: null },
+    timers: { 'active-down': null, adver: null, 'preempt-delay': null, reannounce: null, parting: null },
     peer: null,
     announcedAt: null,
     assertedAt: null,

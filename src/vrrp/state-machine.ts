@@ -5,6 +5,7 @@ import type { TransitionReason } from '../model/failover.ts';
 import { assertOurselves, conflict, reannounce } from './conflict.ts';
 import { activeDownInterval, type IntervalInput, skewTime } from './intervals.ts';
 import { offerRole, shouldOfferAgain } from './offer.ts';
+import { part, standDown, whileParting } from './parting.ts';
 import {
   basePriority,
   effectivePriority,
@@ -32,7 +33,8 @@ export interface Step {
  */
 export function step(router: Router, input: RouterInput, now: Instant): Step {
   const turn = new Turn(router, now);
-  dispatch(turn, input);
+  if (turn.router.parting) whileParting(turn, input);
+  else dispatch(turn, input);
   return { router: turn.router, actions: turn.actions };
 }
 
@@ -44,6 +46,11 @@ function dispatch(turn: Turn, input: RouterInput): void {
     case 'stop':
       turn.set({ started: false, participated: false });
       leave(turn, input.reason);
+      break;
+    case 'part':
+      turn.set({ started: false, participated: false });
+      if (turn.router.state === 'Active') part(turn);
+      else leave(turn, 'shutdown');
       break;
     case 'advertisement':
       advertisement(turn, input);
@@ -181,12 +188,7 @@ function leave(turn: Turn, reason: TransitionReason): void {
     if (reason !== 'link-down') turn.act({ type: 'send', priority: 0 });
     turn.act({ type: 'release' });
   }
-  turn.cancel('adver');
-  turn.cancel('reannounce');
-  turn.cancel('active-down');
-  turn.cancel('preempt-delay');
-  turn.set({ raised: null, yielded: false, preemptReady: false, wants: false, peer: null });
-  turn.transition('Initialize', reason);
+  standDown(turn, reason);
 }
 
 // Backup (RFC 9568, 6.4.2)

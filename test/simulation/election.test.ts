@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { type Duration, instant, millis, seconds } from '../../src/lib/duration.ts';
+import { type Duration, instant, micros, millis, seconds } from '../../src/lib/duration.ts';
 import { ipFromBytes } from '../../src/lib/ip.ts';
 import { VRRP_GROUP_4 } from '../../src/vrrp/packet.ts';
 import { type LinkQuality, Network, type NodeSpec, type SimNode } from './network.ts';
@@ -128,6 +128,32 @@ describe('a takeover', () => {
         expect(second.holds).toBe(true);
         expect(third.sent).toHaveLength(0);
       }),
+    );
+  });
+
+  it('after a planned stop leaves not a moment without a holder, whoever is next', () => {
+    fc.assert(
+      fc.property(
+        fc.uniqueArray(fc.integer({ min: 1, max: 250 }), { minLength: 1, maxLength: 3 }),
+        fc.integer({ min: 0, max: 300 }),
+        seed,
+        (others, wait, s) => {
+          const specs = [254, ...others].map((priority) => ({ priority, preempt: true, interval: INTERVAL }));
+          // in order: a regular advertisement that overtakes the resignation takes it back
+          const network = new Network(specs, { ...GOOD, delay: micros(1) }, s);
+          network.startAll();
+          const first = settled(network);
+          network.run(millis(wait));
+          const before = network.abandoned;
+          network.input(first, { type: 'part' });
+          expect(first.holds).toBe(true);
+          network.run(seconds(2));
+          const holders = network.nodes.filter(({ holds }) => holds);
+          expect(holders.map(({ router }) => router.settings.priority)).toEqual([Math.max(...others)]);
+          expect(network.abandoned).toBe(before);
+        },
+      ),
+      { numRuns: 50 },
     );
   });
 

@@ -62,7 +62,7 @@ type InputJson = { readonly at: number } & (
   | { readonly type: 'link'; readonly up: boolean }
   | { readonly type: 'fitness'; readonly fit: boolean }
   | { readonly type: 'weight'; readonly weight: number }
-  | { readonly type: 'handover' | 'takeover' | 'contested' | 'lapsed' }
+  | { readonly type: 'part' | 'handover' | 'takeover' | 'contested' | 'lapsed' }
   | { readonly type: 'reconfigure'; readonly settings: SettingsJson }
 );
 
