@@ -178,7 +178,7 @@ async function main() {
     writeFileSync(options.json, `${JSON.stringify({ ...facts, rows, results, failed: failures })}\n`);
   }
   if (options.write !== undefined) writeFileSync(options.write, document(rows, facts));
-  if (failures.length > 0 || rows.some(({ behind }) => behind.length > 0)) process.exitCode = 1;
+  if (failures.length > 0 || rows.some(({ verdict }) => verdict === 'behind')) process.exitCode = 1;
 }
 
 async function cleanUp() {

@@ -10,7 +10,7 @@
 //     end            (or the end of the input) says for each window and address, and ends:
 //                    [[{"sent","lost","gap","open","from","by","moves","gaps":[[from,length],...]}, ...], ...]
 //
-// gap: the longest time between two answers, in ms; from: when it began, after the window did; open: no answer came
+// An answer counts when it came within half a second. gap: the longest time between two answers, in ms; from: when it began, after the window did; open: no answer came
 // after it; by: whose answer was the last; moves: how often another node answered than before; gaps: the first ones
 // above 20 ms. The window in front of the first mark is left out.
 #define _GNU_SOURCE
@@ -39,6 +39,7 @@ enum {
   MAX_WINDOWS = 8,
   MAX_GAPS = 8,
   LISTED_GAP_NS = 20000000,
+  LATE_NS = 500000000, // an answer after that is none: a stopped node answers when it wakes up
   ADVERT_LIMIT_S = 5,
   REALTIME = 60,
   VRRP = 112,
@@ -170,8 +171,10 @@ static void receive(struct target *target) {
   for (ssize_t length; (length = recv(target->fd, &probe, sizeof probe, 0)) >= 0 || errno != EAGAIN;) {
     if (length != (ssize_t)sizeof probe || probe.number >= target->sent) continue;
     if (target->answered[probe.number] || target->received >= MAX_PROBES) continue; // two nodes answered
+    uint64_t now = now_ns();
+    if (now - target->sent_at[probe.number] > LATE_NS) continue;
     target->answered[probe.number] = 1;
-    target->receipts[target->received++] = (struct receipt){now_ns(), probe.by};
+    target->receipts[target->received++] = (struct receipt){now, probe.by};
   }
 }
 

@@ -10,7 +10,15 @@ const MARGIN = { ratio: 1.15, ms: 5 };
 /** Half of the other's gap or less. */
 const FAR = 0.5;
 
-const isHealthy = ({ holder, open }) => (holder === 'a' || holder === 'b') && !open;
+/** When a fault ends, whoever stays has the address and need only say so: this much longer is a client that was left. */
+const STRANDED = { ms: 1_000, intervals: 1.5 };
+
+/** Without an answer at the end, or for long after the fault was over. */
+function isStranded({ row, open, gap, advert }) {
+  return open || (row.endsWith('-heal') && gap > Math.max(STRANDED.ms, STRANDED.intervals * advert));
+}
+
+const isHealthy = (run) => (run.holder === 'a' || run.holder === 'b') && !isStranded(run);
 
 /** What every contender did in one row. */
 function contenderOf(runs) {
@@ -27,7 +35,7 @@ function contenderOf(runs) {
     lost: median(runs.map(({ lost }) => lost)),
     noise: Math.max(...runs.map(({ noise }) => noise)),
     holders,
-    dead: sum(({ open }) => (open ? 1 : 0)),
+    dead: sum((run) => (isStranded(run) ? 1 : 0)),
     unwell: sum((run) => (isHealthy(run) ? 0 : 1)),
     connections: counted.length === 0 ? null : sum(({ connections }) => connections.kept + connections.lost),
     reset: counted.length === 0 ? null : sum(({ connections }) => connections.lost),
@@ -35,31 +43,38 @@ function contenderOf(runs) {
   };
 }
 
-/** `behind` and `ahead`: in what; `far`: one of the leads is a large one. */
+/**
+ * What stays broken goes first: an address that two hold, or nobody, needs somebody to come; then connections that
+ * were lost; then the gap, which is over. The first that differs decides, and the others are told.
+ * @returns `verdict`: 'ahead', 'behind' or 'equal'; `far`; `better` and `worse`: in what
+ */
 function compare(tandem, other) {
-  const behind = [];
-  const ahead = [];
+  const better = [];
+  const worse = [];
   const weigh = (what, mine, theirs, differs) => {
     if (!differs) return;
-    (mine > theirs ? behind : ahead).push(what);
+    (mine < theirs ? better : worse).push(what);
   };
-  const [low, high] = [Math.min(tandem.gap, other.gap), Math.max(tandem.gap, other.gap)];
-  weigh('gap', tandem.gap, other.gap, high > low * MARGIN.ratio && high > low + MARGIN.ms);
-  // a single run of many may have met the machine at a bad moment
   const unwell = (one) => one.unwell / one.runs;
+  const reset = (one) => (one.connections === null ? 0 : one.reset / one.connections);
+  const [low, high] = [Math.min(tandem.gap, other.gap), Math.max(tandem.gap, other.gap)];
+  // a single run of many may have met the machine at a bad moment
   weigh('address', unwell(tandem), unwell(other), Math.abs(unwell(tandem) - unwell(other)) > 0.2);
-  if (tandem.connections !== null) {
-    const share = (one) => one.reset / one.connections;
-    weigh('connections', share(tandem), share(other), Math.abs(share(tandem) - share(other)) > 0.01);
-  }
-  const far =
-    (ahead.includes('gap') && tandem.gap <= other.gap * FAR) ||
-    (ahead.includes('address') && tandem.unwell === 0) ||
-    (ahead.includes('connections') && tandem.reset === 0);
-  return { behind, ahead, far };
+  weigh('connections', reset(tandem), reset(other), Math.abs(reset(tandem) - reset(other)) > 0.01);
+  weigh('gap', tandem.gap, other.gap, high > low * MARGIN.ratio && high > low + MARGIN.ms);
+  const decides = ['address', 'connections', 'gap'].find(
+    (what) => better.includes(what) || worse.includes(what),
+  );
+  const verdict = decides === undefined ? 'equal' : better.includes(decides) ? 'ahead' : 'behind';
+  const far = {
+    address: tandem.unwell === 0,
+    connections: tandem.reset === 0,
+    gap: tandem.gap <= other.gap * FAR,
+  };
+  return { verdict, far: verdict === 'ahead' && far[decides], better, worse };
 }
 
-/** `[{ row, advert, family, tandem, keepalived, behind, ahead, far }]`; the last three with both contenders alone. */
+/** `[{ row, advert, family, tandem, keepalived, ... }]`, with what `compare` says where there are both. */
 export function judge(results, { faults, adverts, families, contenders }) {
   const rows = [];
   for (const name of faults.flatMap((fault) => [fault, `${fault}-heal`])) {
@@ -76,8 +91,7 @@ export function judge(results, { faults, adverts, families, contenders }) {
         );
         if (Object.keys(of).length === 0) continue;
         const both = of.tandem !== undefined && of.keepalived !== undefined;
-        const verdict = both ? compare(of.tandem, of.keepalived) : { behind: [], ahead: [], far: false };
-        rows.push({ row: name, advert, family, ...of, ...verdict });
+        rows.push({ row: name, advert, family, ...of, ...(both && compare(of.tandem, of.keepalived)) });
       }
     }
   }
@@ -105,11 +119,11 @@ function afterwards({ holders, dead, runs }) {
 
 const gapOf = ({ gap, least, most }) => `${ms(gap)} (${ms(least)} - ${ms(most)})`;
 
-function verdictOf({ behind, ahead, far }) {
-  const words = [];
-  if (behind.length > 0) words.push(`**behind**: ${behind.join(', ')}`);
-  if (ahead.length > 0) words.push(`${far ? 'far ahead' : 'ahead'}: ${ahead.join(', ')}`);
-  return words.join('; ') || 'equal';
+function verdictOf({ verdict, far, better, worse }) {
+  if (verdict === 'equal') return 'equal';
+  const [main, but] = verdict === 'ahead' ? [better, worse] : [worse, better];
+  const word = verdict === 'ahead' ? `${far ? 'far ' : ''}ahead` : '**behind**';
+  return `${word}: ${main.join(', ')}${but.length > 0 ? `; not so the ${but.join(', ')}` : ''}`;
 }
 
 function tableOf(rows, contenders) {
@@ -176,12 +190,9 @@ function sections(rows, contenders) {
 }
 
 function count(rows) {
-  const judged = rows.filter((row) => row.tandem !== undefined && row.keepalived !== undefined);
-  const behind = judged.filter((row) => row.behind.length > 0);
-  const far = judged.filter((row) => row.behind.length === 0 && row.far);
-  const ahead = judged.filter((row) => row.behind.length === 0 && row.ahead.length > 0 && !row.far);
-  const equal = judged.length - behind.length - far.length - ahead.length;
-  return `${judged.length} rows: Tandem far ahead in ${far.length}, ahead in ${ahead.length}, equal in ${equal}, behind in ${behind.length}.`;
+  const of = (wanted, far = false) => rows.filter((row) => row.verdict === wanted && row.far === far).length;
+  const judged = rows.filter((row) => row.verdict !== undefined).length;
+  return `${judged} rows: Tandem far ahead in ${of('ahead', true)}, ahead in ${of('ahead')}, equal in ${of('equal')}, behind in ${of('behind')}.`;
 }
 
 /** For the terminal. */
@@ -222,19 +233,21 @@ preemption; all else is at its default. So Tandem's agent has real-time priority
 
 A UDP probe goes to both addresses every millisecond. An echo of a few lines of C, the same for both, answers on both
 nodes, outside of the contenders: what is compared is the failover, not the forwarding. It is killed or stopped with
-the node only where the title says so. The client probes the same echo on the backend, too, to which nothing happens:
-when that was silent for more than 10 ms or 5 % of the interval the run is repeated, twice at most. In a real installation the forwarding dies with Tandem's supervisor and with
-HAProxy, not with keepalived.
+the node only where the title says so. In a real installation the forwarding dies with Tandem's supervisor and with
+HAProxy, not with keepalived. The client probes the same echo on the backend, too, to which nothing happens: when that
+was silent for more than 10 ms or 5 % of the interval, the run is repeated, twice at most.
 
 - **gap**: the longest time that the client waited between two answers, median and range over the runs. Some
   milliseconds are the machine's: see "nothing happens".
-- **lost**: probes without an answer, median. With one probe a millisecond that is the time without service, over all gaps.
+- **lost**: probes without an answer within half a second, median. With one probe a millisecond that is the time without service, over all gaps.
 - **holds the address afterwards**: looked at when everything has settled, before the fault ends. Two that hold it both
   answer ARP: who is reached is chance.
 - **the ratio** is Tandem's median gap by keepalived's.
-- **behind, ahead**: the gap differs by more than ${Math.round((MARGIN.ratio - 1) * 100)} % and more than ${MARGIN.ms} ms; or both, or nobody, hold the address, or it is
-  dead for the client, in more than a fifth of the runs more; or more connections are reset. **far**: half the gap or
-  less, or no such run and no such connection at all.
+- **ahead, behind** is decided by the first of these that differs, for what stays broken is worse than what is over:
+  the address (both or nobody hold it, or it is dead for the client at the end, or for more than a second and one and a
+  half intervals after the fault is over, in more than a fifth of the runs more); connections that are reset; the gap,
+  by more than ${Math.round((MARGIN.ratio - 1) * 100)} % and more than ${MARGIN.ms} ms. **far**: no such run, no such connection, or half the gap or less. What
+  points the other way is said.
 
 At 1 s and 100 ms several runs share the machine, both contenders alike; at 10 ms each is alone.
 
