@@ -99,7 +99,8 @@ async function resign(
       failed = true;
     };
     const sender = new VrrpSender(place, onFailure, onFailure);
-    sendAdvertisement(sender, spec, found.source, 0);
+    // twice: for good (vrrp/resignation.ts)
+    for (let n = 0; n < 2; n++) sendAdvertisement(sender, spec, found.source, 0);
     await sender.flush(FLUSH_LIMIT_MS);
     sender.close();
   } catch (error) {

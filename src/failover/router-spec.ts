@@ -12,6 +12,8 @@ export interface VirtualRouterSpec {
   readonly addresses: readonly IpPrefix[];
   /** Those and the excluded ones, with the interfaces that carry them. */
   readonly held: readonly HeldAddress[];
+  /** `[failover.peer]` is configured: there are two nodes. */
+  readonly paired: boolean;
 }
 
 /** A virtual address and the interface that carries it. */
@@ -24,7 +26,7 @@ export function virtualRouterSpecs(spec: FailoverSpec): VirtualRouterSpec[] {
   return spec.groups.flatMap((group) =>
     ([4, 6] as const)
       .filter((family) => group.addresses.some(({ address }) => address.family === family))
-      .map((family) => virtualRouterSpec(group, family)),
+      .map((family) => virtualRouterSpec(group, family, spec.peer !== null)),
   );
 }
 
@@ -34,7 +36,7 @@ function excludedOf({ addresses, excluded }: FailoverGroupSpec, family: IpFamily
   return excluded.filter(({ address }) => address.family === family || !isAdvertised(address.family));
 }
 
-function virtualRouterSpec(group: FailoverGroupSpec, family: IpFamily): VirtualRouterSpec {
+function virtualRouterSpec(group: FailoverGroupSpec, family: IpFamily, paired: boolean): VirtualRouterSpec {
   const configured = new Map(group.addresses.map((prefix) => [prefix.address.text, prefix]));
   const addresses = advertisedAddresses(
     family,
@@ -49,7 +51,7 @@ function virtualRouterSpec(group: FailoverGroupSpec, family: IpFamily): VirtualR
   const held = [...addresses, ...excludedOf(group, family)].map((prefix): HeldAddress => {
     return { ...prefix, device: prefix.device ?? group.interface };
   });
-  return { key: `${group.vrid}/${family}@${group.interface}`, family, group, addresses, held };
+  return { key: `${group.vrid}/${family}@${group.interface}`, family, group, addresses, held, paired };
 }
 
 /** The interfaces that the router holds addresses on, its own first. */

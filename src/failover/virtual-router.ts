@@ -276,8 +276,9 @@ export class VirtualRouter {
 
   #settings(source: IpAddress): RouterSettings {
     const { version, priority, advertiseInterval, preempt, preemptDelay } = this.#spec.group;
+    const { paired } = this.#spec;
     const synced = this.#around.isSynced(this.#spec);
-    return { version, priority, advertiseInterval, preempt, preemptDelay, source, synced };
+    return { version, priority, advertiseInterval, preempt, preemptDelay, source, synced, paired };
   }
 
   #feed(input: RouterInput, by: string | null = null): void {

@@ -1,6 +1,7 @@
 import { after, type Instant, instant, micros, millis } from '../lib/duration.ts';
 import type { TransitionReason } from '../model/failover.ts';
 import { skewTime } from './intervals.ts';
+import { resign } from './resignation.ts';
 import { type RouterInput, TIMER_NAMES } from './router.ts';
 import type { Turn } from './turn.ts';
 
@@ -20,7 +21,7 @@ const LOWEST_PRIORITY = 1;
 export function part(turn: Turn): void {
   const { version, advertiseInterval } = turn.router.settings;
   const skew = skewTime({ version, priority: LOWEST_PRIORITY, activeInterval: advertiseInterval });
-  turn.act({ type: 'send', priority: 0 });
+  resign(turn);
   turn.cancel('adver');
   // the hosts on the link are to learn of the successor now
   turn.cancel('reannounce');

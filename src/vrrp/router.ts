@@ -15,6 +15,8 @@ export interface RouterSettings {
   readonly source: IpAddress;
   /** It becomes Active only together with partners (sync.ts); left out: on its own. */
   readonly synced?: boolean;
+  /** There is one other router and no more: who leaves for good is followed at once (resignation.ts). */
+  readonly paired?: boolean;
 }
 
 /** RFC 9568, 5.2.4: 255 is reserved to the owner of the addresses. */
@@ -126,6 +128,8 @@ export interface Router {
   /** Active_Adver_Interval: learned from the Active router. */
   readonly activeInterval: Duration;
   readonly expiryCause: ExpiryCause;
+  /** The only other router has left for good: no Skew_Time. */
+  readonly peerLeft: boolean;
   readonly timers: Readonly<Record<TimerName, Instant | null>>;
   readonly peer: PeerRecord | null;
   /** When the addresses were last announced (the announcer's own repetitions apart). */
@@ -156,6 +160,7 @@ export function createRouter(settings: RouterSettings): Router {
     preemptReady: false,
     activeInterval: settings.advertiseInterval,
     expiryCause: 'active-down-expired',
+    peerLeft: false,
     timers: { 'active-down': null, adver: null, 'preempt-delay': null, reannounce: null, parting: null },
     peer: null,
     announcedAt: null,

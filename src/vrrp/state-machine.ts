@@ -6,6 +6,7 @@ import { assertOurselves, conflict, reannounce } from './conflict.ts';
 import { activeDownInterval, type IntervalInput, skewTime } from './intervals.ts';
 import { offerRole, shouldOfferAgain } from './offer.ts';
 import { part, standDown, whileParting } from './parting.ts';
+import { peerResigned, resign } from './resignation.ts';
 import {
   basePriority,
   effectivePriority,
@@ -185,7 +186,7 @@ function leave(turn: Turn, reason: TransitionReason): void {
   if (state === 'Initialize') return;
   if (state === 'Active') {
     // without a link nobody would hear it
-    if (reason !== 'link-down') turn.act({ type: 'send', priority: 0 });
+    if (reason !== 'link-down') resign(turn);
     turn.act({ type: 'release' });
   }
   standDown(turn, reason);
@@ -202,7 +203,7 @@ function becomeBackup(turn: Turn, reason: TransitionReason): void {
 }
 
 function armActiveDown(turn: Turn): void {
-  turn.set({ expiryCause: 'active-down-expired', wants: false });
+  turn.set({ expiryCause: 'active-down-expired', peerLeft: false, wants: false });
   turn.arm('active-down', activeDownInterval(intervals(turn.router)));
 }
 
@@ -215,9 +216,10 @@ function advertisement(turn: Turn, input: Advertised): void {
   const { state } = turn.router;
   if (state === 'Initialize') return;
   const { source, priority, interval } = input;
+  const before = turn.router.peer;
   turn.set({ peer: { source, priority, interval, at: turn.now } });
   if (state === 'Active') heardWhileActive(turn, input);
-  else if (priority === 0) activeResigned(turn);
+  else if (priority === 0) peerResigned(turn, before);
   else heardWhileBackup(turn, input);
 }
 
@@ -243,17 +245,6 @@ function heardWhileBackup(turn: Turn, input: Advertised): void {
 function follow(turn: Turn, { interval }: Advertised): void {
   turn.set({ activeInterval: interval });
   armActiveDown(turn);
-}
-
-/** Priority 0: Active_Down is set to Skew_Time. Repetitions of it must not put the takeover off again. */
-function activeResigned(turn: Turn): void {
-  const { timers, expiryCause, wants } = turn.router;
-  if (wants) return;
-  const at = after(turn.now, skewTime(intervals(turn.router)));
-  const current = timers['active-down'];
-  if (expiryCause === 'peer-priority-zero' && current !== null && current <= at) return;
-  turn.set({ expiryCause: 'peer-priority-zero' });
-  turn.armAt('active-down', at);
 }
 
 // Active (RFC 9568, 6.4.3)
@@ -357,7 +348,7 @@ function advertise(turn: Turn, deadline: Instant): void {
 function handover(turn: Turn): void {
   const { state, settings } = turn.router;
   if (state !== 'Active') return;
-  turn.act({ type: 'send', priority: 0 });
+  resign(turn);
   turn.act({ type: 'release' });
   turn.set({ yielded: true, activeInterval: settings.advertiseInterval });
   becomeBackup(turn, 'handover');
@@ -416,6 +407,7 @@ function readvertise(turn: Turn, before: Router): void {
 function shiftActiveDown(turn: Turn, before: Router): void {
   const deadline = before.timers['active-down'];
   if (deadline === null) return;
+  if (before.peerLeft) return;
   const interval = before.expiryCause === 'peer-priority-zero' ? skewTime : activeDownInterval;
   const difference = micros(interval(intervals(turn.router)) - interval(intervals(before)));
   if (difference === 0) return;

@@ -54,7 +54,7 @@ function beginning({ state, raised, yielded }: Router): Omit<RecordedInput, 'at'
 }
 
 function settingsJson(settings: RouterSettings): Record<string, string | number | boolean> {
-  const { version, priority, advertiseInterval, preempt, preemptDelay, source } = settings;
+  const { version, priority, advertiseInterval, preempt, preemptDelay, source, paired } = settings;
   return {
     version,
     priority,
@@ -62,6 +62,7 @@ function settingsJson(settings: RouterSettings): Record<string, string | number 
     preempt,
     preemptDelay: exact(preemptDelay),
     source: source.text,
+    ...(paired === true && { paired }),
   };
 }
 

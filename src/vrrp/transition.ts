@@ -32,11 +32,13 @@ export function peerAt({ before, after, now }: Stepped): TransitionRecord['peer'
 export function activeDownAt({ before, input, now }: Stepped): TransitionRecord['activeDown'] {
   const deadline = expired(before, input);
   if (deadline === null) return null;
-  const { settings, activeInterval, expiryCause } = before;
+  const { settings, activeInterval, expiryCause, peerLeft } = before;
   const length = expiryCause === 'peer-priority-zero' ? skewTime : activeDownInterval;
   const { version } = settings;
   return {
-    intervalMillis: toMillis(length({ version, priority: basePriority(before), activeInterval })),
+    intervalMillis: peerLeft
+      ? 0
+      : toMillis(length({ version, priority: basePriority(before), activeInterval })),
     lateMillis: toMillis(between(deadline, now)),
   };
 }

@@ -131,6 +131,34 @@ describe('a takeover', () => {
     );
   });
 
+  it('by resignation is immediate for the only other router, and an offer is none', () => {
+    fc.assert(
+      fc.property(fc.integer({ min: 1, max: 253 }), fc.boolean(), seed, (priority, preempt, s) => {
+        const specs = [254, priority].map((p) => ({
+          priority: p,
+          preempt,
+          interval: INTERVAL,
+          paired: true,
+        }));
+        // in order: a regular advertisement that overtakes the resignation takes it back
+        const network = new Network(specs, { loss: 0, duplication: 0, delay: micros(1) }, s);
+        network.input(network.nodes[0] as SimNode, { type: 'start', resume: null });
+        network.run(seconds(1));
+        network.input(network.nodes[1] as SimNode, { type: 'start', resume: null });
+        const [first, second] = network.nodes as [SimNode, SimNode];
+        expect(settled(network)).toBe(first);
+        // worse than before, and still better than the other
+        network.input(first, { type: 'weight', weight: -1 });
+        network.run(seconds(12));
+        expect([first.holds, second.sent]).toEqual([true, []]);
+        network.input(first, { type: 'stop', reason: 'shutdown' });
+        network.run(millis(1));
+        expect(second.holds).toBe(true);
+      }),
+      { numRuns: 50 },
+    );
+  });
+
   it('after a planned stop leaves not a moment without a holder, whoever is next', () => {
     fc.assert(
       fc.property(

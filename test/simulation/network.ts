@@ -42,6 +42,7 @@ export interface NodeSpec {
   /** Routers of one host move together; left out: each is on a host of its own. */
   readonly host?: string;
   readonly vrid?: number;
+  readonly paired?: boolean;
 }
 
 export interface SimNode {
@@ -109,6 +110,7 @@ export class Network {
         preemptDelay: millis(0),
         source,
         synced: spec.host !== undefined,
+        paired: spec.paired ?? false,
       });
       return {
         index,

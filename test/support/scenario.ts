@@ -39,6 +39,7 @@ interface SettingsJson {
   readonly preempt?: boolean;
   readonly preemptDelay?: string;
   readonly source?: string;
+  readonly paired?: boolean;
 }
 
 interface StartJson extends SettingsJson {
@@ -108,6 +109,7 @@ function settingsOf(json: SettingsJson): RouterSettings {
     preempt: json.preempt ?? true,
     preemptDelay: duration(json.preemptDelay ?? '0s'),
     source: addr(json.source ?? '10.99.0.2'),
+    paired: json.paired ?? false,
   };
 }
 
