@@ -1,5 +1,6 @@
 import { formatDuration } from '../lib/duration.ts';
 import { compareIp, type Endpoint, formatEndpoint, isLoopback, isUnspecified } from '../lib/ip.ts';
+import { routeTargets } from './check-preface.ts';
 import { type Finding, fault, warning } from './finding.ts';
 import type { KeyPath } from './positions.ts';
 import { resolveService } from './resolve.ts';
@@ -10,9 +11,11 @@ import { virtualAddresses } from './virtual.ts';
 /** Each service by itself, and the names of all. Listeners that clash are check-listeners.ts's business. */
 export function checkServices(file: FileSchema): Finding[] {
   const virtual = virtualAddresses(file);
+  const targets = routeTargets(file);
   const all = file.service.flatMap((service, index) => {
     const path = ['service', index];
     return [
+      ...(targets.has(service.name) ? [] : checkListens(service, path)),
       ...checkEndpoints(service, path, virtual),
       ...checkBackends(service, path),
       ...checkSchedule(service, path),
@@ -44,17 +47,15 @@ export function duplicates(values: readonly string[]): number[] {
   });
 }
 
+/** A service that another one routes to need not listen itself. */
+function checkListens({ listen }: ServiceSection, path: KeyPath): Finding[] {
+  if (listen.length > 0) return [];
+  const hint = 'write at least one address and port, such as listen = ["10.0.0.100:80"]';
+  return [fault([...path, 'listen'], 'nothing to listen on', hint)];
+}
+
 function checkEndpoints(service: ServiceSection, path: KeyPath, virtual: ReadonlySet<string>): Finding[] {
   const findings: Finding[] = [];
-  if (service.listen.length === 0) {
-    findings.push(
-      fault(
-        [...path, 'listen'],
-        'nothing to listen on',
-        'write at least one address and port, such as listen = ["10.0.0.100:80"]',
-      ),
-    );
-  }
   service.backend.forEach((backend, index) => {
     const at = [...path, 'backend', index, 'address'];
     const { text } = backend.address.address;
@@ -82,6 +83,8 @@ function leadsBack(listen: Endpoint, backend: Endpoint, virtual: ReadonlySet<str
 
 function checkBackends(service: ServiceSection, path: KeyPath): Finding[] {
   const { backend: backends } = service;
+  // one that has only routes refuses the others
+  if (backends.length === 0 && service.sni.length > 0) return [];
   if (backends.length === 0) {
     const hint = 'add [[service.backend]] with address = "10.0.1.11:8080"';
     return [fault([...path, 'backend'], 'no backend to send clients to', hint)];

@@ -14,10 +14,13 @@ const UNUSED: Readonly<Record<Protocol, readonly KeyPath[]>> = {
     ['no_delay'],
     ['keep_alive'],
     ['backlog'],
+    ['proxy_protocol'],
+    ['sni'],
     ['queue'],
     ['timeout', 'connect'],
     ['timeout', 'idle'],
     ['timeout', 'fin'],
+    ['timeout', 'preface'],
   ],
 };
 

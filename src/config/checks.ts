@@ -1,6 +1,7 @@
 import { checkFailover } from './check-failover.ts';
 import { checkHost } from './check-host.ts';
 import { checkListeners } from './check-listeners.ts';
+import { checkPrefaces } from './check-preface.ts';
 import { checkServices } from './check-services.ts';
 import { checkTracks } from './check-tracks.ts';
 import type { Environment } from './environment.ts';
@@ -16,6 +17,7 @@ export function checkConfig(file: FileSchema, environment: Environment): Finding
     ...checkPurpose(file),
     ...checkServices(file),
     ...checkListeners(file),
+    ...checkPrefaces(file),
     ...checkFailover(file),
     ...checkTracks(file),
     ...checkHost(file, environment),

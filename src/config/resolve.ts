@@ -1,5 +1,6 @@
 import { type Duration, millis, seconds } from '../lib/duration.ts';
 import { formatEndpoint, ipFromBytes } from '../lib/ip.ts';
+import type { ProxyVersion } from '../lib/proxy-header.ts';
 import type { Config } from '../model/config.ts';
 import type {
   AnnounceSpec,
@@ -72,7 +73,15 @@ export function resolveService(service: ServiceSection): ServiceSpec {
     noDelay: service.no_delay,
     keepAlive: service.keep_alive,
     backlog: service.backlog,
-    health: service.health === undefined ? null : resolveHealth(service.health),
+    proxyProtocol: {
+      accept: service.proxy_protocol.accept ? service.proxy_protocol.trusted : null,
+      send: service.proxy_protocol.send ?? null,
+    },
+    sni: service.sni,
+    health:
+      service.health === undefined
+        ? null
+        : resolveHealth(service.health, service.proxy_protocol.send ?? null),
     passive: resolvePassive(service.passive),
     slowStart: service.slow_start,
     onDown: service.on_down,
@@ -132,9 +141,9 @@ function resolvePassive(passive: ServiceSection['passive']): PassiveSpec | null 
 
 const atMost = (limit: Duration, usual: Duration): Duration => (usual < limit ? usual : limit);
 
-function resolveHealth(health: HealthSection): HealthSpec {
+function resolveHealth(health: HealthSection, send: ProxyVersion | null): HealthSpec {
   return {
-    probe: resolveProbe(health),
+    probe: resolveProbe(health, send),
     port: health.port ?? null,
     interval: health.interval,
     fastInterval: health.fast_interval ?? atMost(health.interval, millis(500)),
@@ -146,10 +155,18 @@ function resolveHealth(health: HealthSection): HealthSpec {
   };
 }
 
-function resolveProbe(health: HealthSection): ProbeSpec {
+/** A port that is for checks alone does not expect what clients' connections begin with. */
+function probeHeader(
+  health: Extract<HealthSection, { type: 'tcp' | 'http' }>,
+  send: ProxyVersion | null,
+): ProxyVersion | null {
+  return (health.send_proxy ?? health.port === undefined) ? send : null;
+}
+
+function resolveProbe(health: HealthSection, send: ProxyVersion | null): ProbeSpec {
   switch (health.type) {
     case 'tcp':
-      return { type: 'tcp' };
+      return { type: 'tcp', sendProxy: probeHeader(health, send) };
     case 'http':
       return {
         type: 'http',
@@ -162,6 +179,7 @@ function resolveProbe(health: HealthSection): ProbeSpec {
         expectBody: health.expect_body ?? null,
         expectRegex: health.expect_regex ?? null,
         expectJson: health.expect_json,
+        sendProxy: probeHeader(health, send),
       };
     case 'udp':
       return { type: 'udp', send: health.send, expect: health.expect ?? null };

@@ -1,8 +1,9 @@
 import { z } from 'zod';
 import { millis, seconds } from '../lib/duration.ts';
+import type { ProxyVersion } from '../lib/proxy-header.ts';
 import { RELAYS } from '../model/config.ts';
 import { MAX_WEIGHT } from '../model/failover.ts';
-import { ALGORITHMS } from '../model/service.ts';
+import { ALGORITHMS, HASH_KEYS } from '../model/service.ts';
 import { backendEndpoint, listenEndpoint, network, unicastAddress, virtualAddress } from './addresses.ts';
 import {
   describe,
@@ -73,7 +74,7 @@ const dataPath = z.strictObject({
 
 const scheduleTable = z.strictObject({
   algorithm: oneOf(ALGORITHMS),
-  hash_key: oneOf(['source', 'tuple']).optional(),
+  hash_key: oneOf(HASH_KEYS).optional(),
   table_size: integer(2, 10 * MILLION).optional(),
   balance_factor: percent(100, 10_000).optional(),
 });
@@ -99,6 +100,7 @@ const timeout = z.strictObject({
   idle: duration(millis(100), day).default(seconds(600)),
   fin: duration(millis(100), day).default(seconds(30)),
   session: duration(millis(100), day).default(seconds(60)),
+  preface: duration(millis(10), seconds(60)).default(seconds(3)),
 });
 
 /** What every kind of health check has. */
@@ -153,6 +155,7 @@ const httpCheck = z.strictObject({
   expect_body: text('text that the body contains', 4_096).optional(),
   expect_regex: regularExpression().optional(),
   expect_json: jsonPointers.default({}),
+  send_proxy: flag().optional(),
 });
 
 /** RFC 1035, section 3.2.1 and 4.1.1: a name's labels are at most 63 bytes, a name 253 characters. */
@@ -166,7 +169,7 @@ const dnsName = textLeaf('a DNS name', (raw) =>
 export const RCODES = ['NOERROR', 'FORMERR', 'SERVFAIL', 'NXDOMAIN', 'NOTIMP', 'REFUSED'] as const;
 
 const health = z.discriminatedUnion('type', [
-  z.strictObject({ type: z.literal('tcp'), ...check }),
+  z.strictObject({ type: z.literal('tcp'), ...check, send_proxy: flag().optional() }),
   httpCheck,
   z.strictObject({ type: z.literal('udp'), ...check, send: payload(), expect: payload().optional() }),
   z.strictObject({
@@ -198,6 +201,32 @@ const backend = z.strictObject({
   backup: flag().default(false),
 });
 
+const PROXY_VERSIONS = { v1: 1, v2: 2 } as const satisfies Record<string, ProxyVersion>;
+
+const proxyProtocol = z.strictObject({
+  accept: flag().default(false),
+  trusted: z.array(network()).default([]),
+  send: oneOf(['v1', 'v2'])
+    .transform((version) => PROXY_VERSIONS[version])
+    .optional(),
+});
+
+const serverName = textLeaf('a name such as "app.example.org" or "*.example.org"', (raw) => {
+  const text = raw.toLowerCase().replace(/\.$/, '');
+  const labels = /^(?:\*\.)?[a-z0-9_-]{1,63}(?:\.[a-z0-9_-]{1,63})*$/;
+  return labels.test(text) && text.length <= 253
+    ? right(text)
+    : wrong(
+        `${JSON.stringify(raw)} is not a server name`,
+        'write a name such as "app.example.org", or "*.example.org" for every name below it',
+      );
+});
+
+const sniRoute = z.strictObject({
+  names: z.array(serverName).default([]),
+  service: name('the name of another service'),
+});
+
 const service = z.strictObject({
   name: name('a name for this service'),
   protocol: oneOf(['tcp', 'udp']).default('tcp'),
@@ -218,6 +247,8 @@ const service = z.strictObject({
   no_delay: flag().default(true),
   keep_alive: flag().default(true),
   backlog: integer(1, 65_535).default(4_096),
+  proxy_protocol: proxyProtocol.prefault({}),
+  sni: z.array(sniRoute).default([]),
   slow_start: duration(millis(0), day).default(seconds(0)),
   on_down: oneOf(['keep', 'close']).default('keep'),
   health: health.optional(),

@@ -65,6 +65,10 @@ export class Engine {
       emit: (event) => send({ type: 'event', event }),
       traffic: (service, backend, outcome) => send({ type: 'traffic', service, backend, outcome }),
       wantListener: (service, endpoint, place) => send({ type: 'listener-wanted', service, endpoint, place }),
+      routeTo: (name) => {
+        const service = this.#services.get(name)?.service;
+        return service instanceof TcpService ? service : null;
+      },
     };
   }
 

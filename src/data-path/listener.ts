@@ -1,4 +1,5 @@
 import { after, between, type Duration, type Instant, seconds, toSeconds } from '../lib/duration.ts';
+import { encodeProxyHeader, type ProxyAddresses } from '../lib/proxy-header.ts';
 import type { TrafficOutcome } from '../model/health.ts';
 import type { CloseReason, RefusalReason } from '../model/reason.ts';
 import type { BackendSet, PoolMember, ServiceSpec } from '../model/service.ts';
@@ -9,8 +10,10 @@ import type { Arrival, RelayContext } from './forward/transport.ts';
 import { Guard } from './guard/guard.ts';
 import { WaitQueue } from './guard/queue.ts';
 import type { SourcesRef, Ticket } from './guard/types.ts';
+import type { Introduction } from './preface/gate.ts';
 import type { ProcessLimits } from './protocol.ts';
 import { Refusals } from './refusals.ts';
+import type { ClientKey } from './scheduler/types.ts';
 import { TcpClient, type TcpClientHost } from './tcp-client.ts';
 import type { WorkerContext } from './worker-context.ts';
 
@@ -43,7 +46,7 @@ export class Listener implements TcpClientHost {
   readonly #guard: Guard;
   readonly #picker: BackendPicker;
   readonly #queue: WaitQueue<TcpClient>;
-  readonly #refusals: Refusals;
+  readonly refusals: Refusals;
   readonly #failures: Failures;
   readonly #relays: RelayContext;
   readonly #clients = new Set<TcpClient>();
@@ -64,7 +67,7 @@ export class Listener implements TcpClientHost {
     this.#guard = new Guard({ ...options, worker: shared.worker }, counters, shared);
     this.#picker = new BackendPicker(context, spec.name, spec.schedule, backends);
     this.#queue = new WaitQueue(spec.queue);
-    this.#refusals = new Refusals(context, spec.name, slot);
+    this.refusals = new Refusals(context, spec.name, slot);
     this.#failures = new Failures(context, spec.name);
     this.#relays = { wheel: context.wheel, counters, slot, spec };
     this.#emptied = emptied;
@@ -72,17 +75,19 @@ export class Listener implements TcpClientHost {
 
   // accept and guard
 
-  /** Nothing has been read from the client yet. */
-  accept(arrival: Arrival): void {
-    const { source } = arrival.key;
+  /** Nothing has been read from the client yet, but for what says who it is. */
+  accept(arrival: Arrival, { key, tlvs }: Introduction): void {
+    const { source } = key;
     const admission = this.#guard.admit(source, this.#context.clock.now());
+    const { send } = this.#spec.proxyProtocol;
+    const head = send === null ? null : encodeProxyHeader(send, endsOf(key), tlvs);
     if (admission.admitted) {
-      const client = new TcpClient(arrival, this.#relays, this);
+      const client = new TcpClient({ arrival, key, head }, this.#relays, this);
       this.#admitted(client, admission.ticket);
     } else if (this.#mayWait(admission.reason)) {
-      this.#atDoor.add(new TcpClient(arrival, this.#relays, this));
+      this.#atDoor.add(new TcpClient({ arrival, key, head }, this.#relays, this));
     } else {
-      this.#refusals.add(admission.reason, source.text);
+      this.refusals.add(admission.reason, source.text);
       arrival.turnAway();
     }
   }
@@ -219,7 +224,7 @@ export class Listener implements TcpClientHost {
     client.attempts++;
     client.connectStarted = clock.now();
     counters.connectStarted(member.slot);
-    client.relay.connect(member);
+    client.relay.connect(member, client.head);
   }
 
   connected(client: TcpClient): void {
@@ -274,7 +279,7 @@ export class Listener implements TcpClientHost {
   // and out again
 
   #refuse(client: TcpClient, reason: RefusalReason): void {
-    this.#refusals.add(reason, client.key.source.text);
+    this.refusals.add(reason, client.key.source.text);
     client.relay.refuse();
   }
 
@@ -318,6 +323,11 @@ export class Listener implements TcpClientHost {
     return this.#atDoor.size > 0 || this.#guard.isFull();
   }
 
+  /** What any client would be refused for right now. */
+  objection(): RefusalReason | null {
+    return this.#guard.objection();
+  }
+
   update(spec: ServiceSpec, limits: ProcessLimits, sources: SourcesRef | null): void {
     this.#spec = spec;
     this.#relays.spec = spec;
@@ -356,4 +366,11 @@ export class Listener implements TcpClientHost {
     for (const client of this.#clients) client.relay.cut(reason);
     for (const client of this.#atDoor) client.relay.refuse();
   }
+}
+
+function endsOf({ source, sourcePort, destination, destinationPort }: ClientKey): ProxyAddresses {
+  return {
+    source: { address: source, port: sourcePort },
+    destination: { address: destination, port: destinationPort },
+  };
 }

@@ -17,6 +17,14 @@ export interface TcpClientHost {
   gone(client: TcpClient, reason: CloseReason | null): void;
 }
 
+/** What is known of a client when it has come. */
+export interface Introduced {
+  readonly arrival: Arrival;
+  readonly key: ClientKey;
+  /** What a backend gets before the client's own bytes. */
+  readonly head: Uint8Array | null;
+}
+
 /** A client: what it holds, what has been tried for it, and its relay. */
 export class TcpClient implements RelayOwner {
   readonly key: ClientKey;
@@ -35,9 +43,11 @@ export class TcpClient implements RelayOwner {
   /** Backends that failed it, by id. */
   tried: Set<string> | null = null;
   connectStarted: Instant = instant(0);
+  readonly head: Uint8Array | null;
 
-  constructor(arrival: Arrival, context: RelayContext, host: TcpClientHost) {
-    this.key = arrival.key;
+  constructor({ arrival, key, head }: Introduced, context: RelayContext, host: TcpClientHost) {
+    this.key = key;
+    this.head = head;
     this.#host = host;
     this.relay = arrival.relay(context, this);
   }

@@ -1,17 +1,20 @@
 import { closeSync } from 'node:fs';
 import { messageOf } from '../lib/errors.ts';
 import { type Endpoint, formatEndpoint } from '../lib/ip.ts';
+import type { RefusalReason } from '../model/reason.ts';
 import type { BackendSet, ServiceSpec } from '../model/service.ts';
 import type { Acceptor, Arrival } from './forward/transport.ts';
 import type { SourcesRef } from './guard/types.ts';
 import { Listener, type ListenerOptions } from './listener.ts';
+import { type GateOwner, type Introduction, NO_TLVS, PrefaceGate, wantsPreface } from './preface/gate.ts';
 import type { ListenerFd, ProcessLimits } from './protocol.ts';
-import type { Service, WorkerContext } from './worker-context.ts';
+import type { RouteTarget, Service, WorkerContext } from './worker-context.ts';
 
 /** A TCP service's life in one worker: its listening sockets, and when they accept. */
-export class TcpService implements Service {
+export class TcpService implements Service, GateOwner, RouteTarget {
   readonly name: string;
   readonly #context: WorkerContext;
+  readonly #gate: PrefaceGate;
   readonly #listener: Listener;
   readonly #slot: number;
   /** By address, then by the worker whose listener it is. */
@@ -29,11 +32,39 @@ export class TcpService implements Service {
     this.#slot = options.slot;
     this.#spec = options.spec;
     this.#listener = new Listener(context, options, () => this.#checkEnded());
+    this.#gate = new PrefaceGate(context, options.spec, this.#listener.refusals, this);
   }
 
   #accepted(arrival: Arrival): void {
-    this.#listener.accept(arrival);
+    if (wantsPreface(this.#spec)) this.#gate.receive(arrival);
+    else this.serve(arrival, { key: arrival.key, tlvs: NO_TLVS });
+  }
+
+  serve(arrival: Arrival, introduction: Introduction): void {
+    this.#listener.accept(arrival, introduction);
     this.#pauseWhenFull();
+  }
+
+  objection(): RefusalReason | null {
+    return this.#listener.objection();
+  }
+
+  introduced(arrival: Arrival, introduction: Introduction, service: string | null): void {
+    const target = service === null ? this.#own() : this.#context.routeTo(service);
+    if (target !== null) target.serve(arrival, introduction);
+    else {
+      this.#listener.refusals.add('no-route', introduction.key.source.text);
+      arrival.turnAway();
+    }
+  }
+
+  /** A service that has only routes serves nobody itself. */
+  #own(): RouteTarget | null {
+    return this.#spec.backends.length === 0 && this.#spec.sni.length > 0 ? null : this;
+  }
+
+  gateEmptied(): void {
+    this.#checkEnded();
   }
 
   #acceptFailed(error: Error, endpoint: Endpoint): void {
@@ -84,6 +115,7 @@ export class TcpService implements Service {
 
   update(spec: ServiceSpec, limits: ProcessLimits, sources: SourcesRef | null): void {
     this.#spec = spec;
+    this.#gate.update(spec);
     this.#listener.update(spec, limits, sources);
     this.#resumeWhenNotFull();
   }
@@ -113,6 +145,7 @@ export class TcpService implements Service {
   }
 
   cut(reason: 'drain-deadline' | 'shutdown'): void {
+    this.#gate.cut();
     this.#listener.cut(reason);
   }
 
@@ -163,7 +196,7 @@ export class TcpService implements Service {
   }
 
   #checkEnded(): void {
-    if (this.#ended === null || this.#listener.size > 0) return;
+    if (this.#ended === null || this.#listener.size > 0 || this.#gate.size > 0) return;
     const ended = this.#ended;
     this.#ended = null;
     ended();

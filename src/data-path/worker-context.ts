@@ -5,8 +5,9 @@ import type { TrafficOutcome } from '../model/health.ts';
 import type { BackendSet, ServiceSpec } from '../model/service.ts';
 import type { CounterWriter } from './counters.ts';
 import type { TimerWheel } from './forward/timer-wheel.ts';
-import type { TcpTransport } from './forward/transport.ts';
+import type { Arrival, TcpTransport } from './forward/transport.ts';
 import type { SourcesRef } from './guard/types.ts';
+import type { Introduction } from './preface/gate.ts';
 import type { ListenerFd, ProcessLimits } from './protocol.ts';
 import type { RecentFailures } from './scheduler/recent-failures.ts';
 import type { SharedState } from './shared-state.ts';
@@ -24,6 +25,13 @@ export interface WorkerContext {
   readonly traffic: (service: string, backend: string, outcome: TrafficOutcome) => void;
   /** Asks the supervisor for another descriptor of a listener; it comes by `Service.addListener`. */
   readonly wantListener: (service: string, endpoint: Endpoint, place: number) => void;
+  /** A service of this worker that takes clients of another one; null when it is not there (any more). */
+  readonly routeTo: (service: string) => RouteTarget | null;
+}
+
+/** Who serves a client that another service has accepted. */
+export interface RouteTarget {
+  serve(arrival: Arrival, introduction: Introduction): void;
 }
 
 /** One service in one worker: a TCP listener or a UDP forwarder. */

@@ -1,8 +1,9 @@
 import type { Duration } from '../lib/duration.ts';
+import type { ProxyVersion } from '../lib/proxy-header.ts';
 
 /** One way to find out whether a backend works. Each probe ends within `timeout`. */
 export type ProbeSpec =
-  | { readonly type: 'tcp' }
+  | TcpProbeSpec
   | HttpProbeSpec
   | {
       readonly type: 'udp';
@@ -25,6 +26,12 @@ export type ProbeSpec =
       readonly command: readonly [string, ...string[]];
     };
 
+export interface TcpProbeSpec {
+  readonly type: 'tcp';
+  /** A PROXY header that names nobody comes first; null for none. */
+  readonly sendProxy: ProxyVersion | null;
+}
+
 export interface HttpProbeSpec {
   readonly type: 'http';
   readonly tls: boolean;
@@ -41,6 +48,8 @@ export interface HttpProbeSpec {
   readonly expectRegex: string | null;
   /** JSON pointer (RFC 6901) -> value that it must have. */
   readonly expectJson: Readonly<Record<string, string | number | boolean | null>>;
+  /** A PROXY header that names nobody comes first, also before TLS; null for none. */
+  readonly sendProxy: ProxyVersion | null;
 }
 
 export interface HealthSpec {

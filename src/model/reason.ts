@@ -2,8 +2,17 @@
  * Named reasons. The same word is the log field, the metric label and what a test asserts.
  */
 
-/** Why the guard refused a client, in the order in which they are checked. */
+/** Why a client was refused, in the order in which it is checked. */
 export const REFUSAL_REASONS = [
+  /** Not one of `proxy_protocol.trusted`. */
+  'proxy-untrusted',
+  /** Too many clients have yet to send their PROXY header or ClientHello. */
+  'preface-limit',
+  'preface-timeout',
+  'proxy-malformed',
+  'tls-malformed',
+  /** The service that serves this name is not there (any more). */
+  'no-route',
   'deny-list',
   'process-limit',
   'service-limit',

@@ -1,5 +1,6 @@
 import type { Duration } from '../lib/duration.ts';
 import type { Endpoint, IpPrefix } from '../lib/ip.ts';
+import type { ProxyVersion } from '../lib/proxy-header.ts';
 import type { HealthSpec, PassiveSpec } from './health.ts';
 
 export type Protocol = 'tcp' | 'udp';
@@ -14,12 +15,16 @@ export const ALGORITHMS = [
 ] as const;
 export type Algorithm = (typeof ALGORITHMS)[number];
 
-/** What a hash is taken of: the client's address, or its address and port with the service's (5-tuple). */
-export type HashKey = 'source' | 'tuple';
+/**
+ * What a hash is taken of: the client's address; its address and port with the service's (5-tuple); or the TLS server
+ * name, and the client's address where it names none.
+ */
+export const HASH_KEYS = ['source', 'tuple', 'server-name'] as const;
+export type HashKey = (typeof HASH_KEYS)[number];
 
 export interface ScheduleSpec {
   readonly algorithm: Algorithm;
-  /** maglev only; source-hash always takes the client's address. */
+  /** maglev only: source-hash always takes the client's address. */
   readonly hashKey: HashKey;
   /** maglev's table size, a prime. */
   readonly tableSize: number;
@@ -65,6 +70,8 @@ export interface TimeoutSpec {
   readonly fin: Duration;
   /** UDP: no datagram in either direction. */
   readonly session: Duration;
+  /** From accept until the PROXY header and the ClientHello have come, where they are waited for. */
+  readonly preface: Duration;
 }
 
 export interface BackendSpec {
@@ -76,6 +83,21 @@ export interface BackendSpec {
   readonly maxConnections: number | null;
   /** Used only when no backend without this mark is eligible. */
   readonly backup: boolean;
+}
+
+/** The PROXY protocol tells who the client of a relayed connection is. TCP only. */
+export interface ProxyProtocolSpec {
+  /** Every client begins with a header, and these proxies alone may connect; null: no client does. */
+  readonly accept: readonly IpPrefix[] | null;
+  /** What each backend gets before the client's bytes; null for nothing. */
+  readonly send: ProxyVersion | null;
+}
+
+/** Clients whose TLS server name is one of these are served by another service. */
+export interface SniRoute {
+  /** In lower case; "*.example.org" is any name that ends so. */
+  readonly names: readonly string[];
+  readonly service: string;
 }
 
 /** A service as configured. Plain data: it crosses threads by structured clone. */
@@ -108,6 +130,9 @@ export interface ServiceSpec {
   readonly keepAlive: boolean;
   /** Kernel accept backlog. */
   readonly backlog: number;
+  readonly proxyProtocol: ProxyProtocolSpec;
+  /** Not empty: TLS clients are looked at and routed; those without a route stay here. */
+  readonly sni: readonly SniRoute[];
   readonly health: HealthSpec | null;
   readonly passive: PassiveSpec | null;
   /** Linear ramp from 10 % to 100 % of the weight after a recovery; 0 is off. */

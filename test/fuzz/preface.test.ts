@@ -1,8 +1,8 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { decodeClientHello, HELLO_MAX } from '../../src/data-path/preface/client-hello.ts';
-import { decodeProxyHeader, encodeProxyHeader } from '../../src/data-path/preface/proxy-header.ts';
 import { ipFromBytes } from '../../src/lib/ip.ts';
+import { decodeProxyHeader, encodeProxyHeader } from '../../src/lib/proxy-header.ts';
 
 const endpoint = (size: 4 | 16) =>
   fc.record({

@@ -27,6 +27,7 @@ const TIMEOUTS: TimeoutSpec = {
   idle: seconds(60),
   fin: seconds(10),
   session: seconds(30),
+  preface: seconds(3),
 };
 const sleep = (ms: number): Promise<void> => new Promise((resolve) => setTimeout(resolve, ms));
 

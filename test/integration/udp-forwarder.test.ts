@@ -14,6 +14,7 @@ const TIMEOUTS: TimeoutSpec = {
   idle: seconds(60),
   fin: seconds(10),
   session: seconds(30),
+  preface: seconds(3),
 };
 const sleep = (ms: number): Promise<void> => new Promise((resolve) => setTimeout(resolve, ms));
 
@@ -120,7 +121,7 @@ describe('datagrams', () => {
 
 describe('sessions', () => {
   it('end after their time-out without a datagram in either direction', async () => {
-    await serve([await echo()], { timeouts: { ...TIMEOUTS, session: millis(400) } });
+    await serve([await echo()], { timeouts: { ...TIMEOUTS, session: millis(400), preface: seconds(3) } });
     const asking = await client();
     for (let i = 0; i < 4; i++) {
       expect(await asking.ask('keep')).not.toBeNull();
@@ -242,7 +243,7 @@ describe('sessions', () => {
 
 describe('what the supervisor does', () => {
   it('closing drains: sessions go on, new ones are not begun', async () => {
-    await serve([await echo()], { timeouts: { ...TIMEOUTS, session: millis(500) } });
+    await serve([await echo()], { timeouts: { ...TIMEOUTS, session: millis(500), preface: seconds(3) } });
     const [old, late] = [await client(), await client()];
     expect(await old.ask('1')).not.toBeNull();
     const closed = rig.dataPath.closeService('svc', seconds(20));

@@ -17,7 +17,7 @@ export function backendSpec(id: string, over: Partial<BackendSpec> = {}): Backen
 
 export function healthSpec(over: Partial<HealthSpec> = {}): HealthSpec {
   return {
-    probe: { type: 'tcp' },
+    probe: { type: 'tcp', sendProxy: null },
     port: null,
     interval: seconds(2),
     fastInterval: millis(500),
@@ -42,6 +42,7 @@ export function httpProbe(over: Partial<HttpProbeSpec> = {}): HttpProbeSpec {
     expectBody: null,
     expectRegex: null,
     expectJson: {},
+    sendProxy: null,
     ...over,
   };
 }
@@ -64,12 +65,20 @@ export function serviceSpec(over: Partial<ServiceSpec> = {}): ServiceSpec {
     allow: [],
     deny: [],
     queue: { max: 0, timeout: seconds(5) },
-    timeouts: { connect: seconds(5), idle: seconds(300), fin: seconds(30), session: seconds(60) },
+    timeouts: {
+      connect: seconds(5),
+      idle: seconds(300),
+      fin: seconds(30),
+      session: seconds(60),
+      preface: seconds(3),
+    },
     retries: 2,
     redispatch: true,
     noDelay: true,
     keepAlive: true,
     backlog: 1_024,
+    proxyProtocol: { accept: null, send: null },
+    sni: [],
     health: null,
     passive: null,
     slowStart: seconds(0),

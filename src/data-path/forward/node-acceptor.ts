@@ -2,10 +2,20 @@ import { closeSync } from 'node:fs';
 import { createServer, type Server, type Socket } from 'node:net';
 import { type Endpoint, type IpAddress, ipOfPeer, isUnspecified } from '../../lib/ip.ts';
 import type { ClientKey } from '../scheduler/types.ts';
+import { NodePeek } from './node-peek.ts';
 import { NodeRelay } from './node-relay.ts';
 import type { ReadBuffers } from './read-buffers.ts';
 import { resetNow } from './socket-close.ts';
-import type { Acceptor, AcceptorOwner, Arrival, Relay, RelayContext, RelayOwner } from './transport.ts';
+import type {
+  Acceptor,
+  AcceptorOwner,
+  Arrival,
+  Peek,
+  PeekWatcher,
+  Relay,
+  RelayContext,
+  RelayOwner,
+} from './transport.ts';
 
 /**
  * Accepts on one listening socket, and can stop doing so while clients wait in the kernel's backlog. Node has no
@@ -105,6 +115,10 @@ class NodeArrival implements Arrival {
   turnAway(): void {
     this.#socket.on('error', ignore);
     resetNow(this.#socket);
+  }
+
+  peek(watcher: PeekWatcher): Peek {
+    return new NodePeek(this.#socket, watcher);
   }
 
   relay(context: RelayContext, owner: RelayOwner): Relay {

@@ -58,7 +58,7 @@ export class NodeRelay extends Timed implements Relay {
     return this.#reason === 'backend-reset' && !this.#answered;
   }
 
-  connect(member: PoolMember): void {
+  connect(member: PoolMember, head: Uint8Array | null): void {
     const { spec, wheel, counters } = this.#context;
     this.#phase = 'connecting';
     this.#member = member;
@@ -73,7 +73,7 @@ export class NodeRelay extends Timed implements Relay {
     this.#backend = backend;
     this.#backendOpen = true;
     counters.fdOpened();
-    backend.on('connect', () => this.#connected(backend));
+    backend.on('connect', () => this.#connected(backend, head));
     backend.on('error', (error) => this.#backendFailed(backend, error));
     backend.on('close', () => this.#backendClosed(backend));
     wheel.schedule(this, deadlineIn(wheel, spec.timeouts.connect));
@@ -113,7 +113,7 @@ export class NodeRelay extends Timed implements Relay {
     if (this.#backend !== null) resetNow(this.#backend);
   }
 
-  #connected(backend: Socket): void {
+  #connected(backend: Socket, head: Uint8Array | null): void {
     const { client } = this;
     this.#phase = 'open';
     this.#touch();
@@ -124,7 +124,10 @@ export class NodeRelay extends Timed implements Relay {
     client.on('end', () => this.#onClientEnd(client, backend));
     client.on('drain', () => this.#drained(backend));
     this.#owner.relayConnected();
-    client.resume();
+    if (head !== null) backend.write(head);
+    // its end may have been seen already by who looked at its first bytes
+    if (client.readableEnded) this.#onClientEnd(client, backend);
+    else client.resume();
   }
 
   #fromClient(chunk: Buffer, backend: Socket): void {

@@ -47,13 +47,35 @@ export interface Acceptor {
   close(): void;
 }
 
-/** An accepted client of which nothing has been read. Exactly one of the two is to be called, at once. */
+/**
+ * An accepted client of which nothing has been read. Exactly one of `turnAway` and `relay` is to be called, at once or
+ * at the end of one `peek`.
+ */
 export interface Arrival {
   readonly key: ClientKey;
   /** RST. */
   turnAway(): void;
+  /** Looks at what the client sends first. It counts as an open descriptor by whoever looks. */
+  peek(watcher: PeekWatcher): Peek;
   /** The client counts as an open descriptor from here on. */
   relay(context: RelayContext, owner: RelayOwner): Relay;
+}
+
+/** None of these comes from within a call of the watcher's own, nor after `take` or `cancel`. */
+export interface PeekWatcher {
+  /** All bytes so far, more than the last time; a view that is good for the call. */
+  peeked(bytes: Uint8Array): void;
+  /** The client has sent FIN: there will be no more. It is still there. */
+  peekEnded(): void;
+  /** The client has gone, and its socket is closed. */
+  peekLost(): void;
+}
+
+export interface Peek {
+  /** The end of looking: the first `length` of the bytes that were seen are gone, the relay gets the rest. */
+  take(length: number): void;
+  /** The end of looking, and the client is turned away. */
+  cancel(): void;
 }
 
 /** What the relays of a service share. `spec` is replaced by a reload. */
@@ -84,8 +106,11 @@ export interface Relay {
   readonly established: boolean;
   /** True when the backend reset the connection before it had sent anything. */
   readonly resetEarly: boolean;
-  /** One connect attempt. The relay must not have a backend. */
-  connect(member: PoolMember): void;
+  /**
+   * One connect attempt. The relay must not have a backend.
+   * @param head what the backend gets before the client's bytes; null for nothing
+   */
+  connect(member: PoolMember, head: Uint8Array | null): void;
   /** Keeps a client that has no backend for a while: `relayHeld` follows, at or soon after `until`. */
   hold(until: Instant): void;
   /** Ends a relay that has no connected backend: RST to the client. */

@@ -113,6 +113,13 @@ export class Guard {
     ticket?.table.release(ticket);
   }
 
+  /** What any client would be refused for right now, whoever it is; takes nothing. */
+  objection(): RefusalReason | null {
+    if (this.#isProcessFull()) return 'process-limit';
+    if (this.#isServiceFull()) return 'service-limit';
+    return this.#hasHeadroom() ? null : 'fd-headroom';
+  }
+
   /** Would a client be refused because of the process's or the service's limit? For `on_limit = "wait"`. */
   isFull(): boolean {
     return this.#isProcessFull() || this.#isServiceFull();
@@ -137,8 +144,11 @@ export class Guard {
     if (this.#isServiceFull()) return 'service-limit';
     const excess = this.#excess(client, now);
     if (excess !== null) return excess;
-    if (this.#limits.fdLimit - this.#gauges.fdsInUse() < this.#limits.fdReserve) return 'fd-headroom';
-    return null;
+    return this.#hasHeadroom() ? null : 'fd-headroom';
+  }
+
+  #hasHeadroom(): boolean {
+    return this.#limits.fdLimit - this.#gauges.fdsInUse() >= this.#limits.fdReserve;
   }
 
   /** What the source, or all sources together, have had too much of already. */

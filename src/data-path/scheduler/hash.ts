@@ -52,6 +52,11 @@ export function hashAddress(address: IpAddress, seed: number): number {
   return murmur3(address.bytes, seed);
 }
 
+/** The hash of a TLS server name, or of the client's address where there is none. */
+export function hashServerName({ serverName, source }: ClientKey, seed: number): number {
+  return serverName === undefined ? hashAddress(source, seed) : hashId(serverName, seed);
+}
+
 /** Source, source port, destination, destination port: two IPv6 addresses and two ports at most. */
 const tuple = new Uint8Array(36);
 

@@ -1,6 +1,6 @@
-import type { PoolMember, ScheduleSpec } from '../../model/service.ts';
+import type { HashKey, PoolMember, ScheduleSpec } from '../../model/service.ts';
 import { BoundedLoad } from './bounded-load.ts';
-import { hashAddress, hashId, hashTuple } from './hash.ts';
+import { hashAddress, hashId, hashServerName, hashTuple } from './hash.ts';
 import { byIdentity } from './members.ts';
 import type { ClientKey, LoadReader, Scheduler } from './types.ts';
 
@@ -8,6 +8,12 @@ import type { ClientKey, LoadReader, Scheduler } from './types.ts';
 const OFFSET_SEED = 0x6d61_676c;
 const SKIP_SEED = 0x6576_2d31;
 const CLIENT_SEED = 0x7461_6e64;
+
+const HASHES: Readonly<Record<HashKey, (client: ClientKey, seed: number) => number>> = {
+  source: ({ source }, seed) => hashAddress(source, seed),
+  tuple: hashTuple,
+  'server-name': hashServerName,
+};
 
 /**
  * Maglev hashing (Eisenbud and others, NSDI 2016, section 3.4) with weights: a table of a prime number of
@@ -23,7 +29,7 @@ export class Maglev implements Scheduler {
   #allowed = new Uint8Array(0);
 
   constructor(spec: ScheduleSpec) {
-    this.#hash = spec.hashKey === 'tuple' ? hashTuple : ({ source }, seed) => hashAddress(source, seed);
+    this.#hash = HASHES[spec.hashKey];
     this.#size = spec.tableSize;
     this.#bound = spec.balanceFactor === null ? null : new BoundedLoad(spec.balanceFactor);
   }

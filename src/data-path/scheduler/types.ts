@@ -8,6 +8,8 @@ export interface ClientKey {
   /** The service's address that the client wrote to. */
   readonly destination: IpAddress;
   readonly destinationPort: number;
+  /** TLS server name in lower case, where it was looked at and there is one. */
+  readonly serverName?: string;
 }
 
 /** How busy a backend is, by its slot in the shared counters. */

@@ -51,5 +51,5 @@ async function askOne(
 
 function probeOf(service: ServiceSpec): ProbeSpec | null {
   if (service.health !== null) return service.health.probe;
-  return service.protocol === 'tcp' ? { type: 'tcp' } : null;
+  return service.protocol === 'tcp' ? { type: 'tcp', sendProxy: null } : null;
 }

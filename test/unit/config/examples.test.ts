@@ -104,7 +104,7 @@ describe('config/full.toml', () => {
   });
 
   test('loads with every option uncommented', () => {
-    expect(load(uncomment(full, () => true)).services).toHaveLength(4);
+    expect(load(uncomment(full, () => true)).services).toHaveLength(6);
   });
 });
 

@@ -1,8 +1,10 @@
 import { type ClientRequest, type IncomingMessage, type RequestOptions, request } from 'node:http';
 import { request as requestTls } from 'node:https';
-import { isIP } from 'node:net';
+import { connect, isIP, type Socket } from 'node:net';
+import { connect as connectTls } from 'node:tls';
 import { errnoOf, messageOf } from '../../../lib/errors.ts';
 import { type Endpoint, formatEndpoint } from '../../../lib/ip.ts';
+import { encodeProxyHeader } from '../../../lib/proxy-header.ts';
 import type { HttpProbeSpec } from '../../../model/health.ts';
 import { type Body, checkBody, wantsBody } from '../body-check.ts';
 import { failed, failedBy, type Probe, type ProbeOutcome, passed } from '../probe.ts';
@@ -55,11 +57,30 @@ function optionsFor(spec: HttpProbeSpec, target: Endpoint, signal: AbortSignal):
       Connection: 'close',
     },
   };
-  if (!spec.tls) return options;
+  if (!spec.tls) return withHeader(options, spec, (socket) => socket, target);
   const name = host.replace(/:\d+$/, '');
   // SNI carries names only, never addresses (RFC 6066, section 3)
   const servername = spec.host !== null && isIP(name) === 0 && !name.startsWith('[') ? name : '';
-  return { ...options, servername, rejectUnauthorized: spec.tlsVerify } as RequestOptions;
+  const tls = { servername, rejectUnauthorized: spec.tlsVerify };
+  return withHeader({ ...options, ...tls }, spec, (socket) => connectTls({ socket, ...tls }), target);
+}
+
+/** The PROXY header goes first, before TLS too: the server reads it before it knows what follows. */
+function withHeader(
+  options: RequestOptions,
+  { sendProxy }: HttpProbeSpec,
+  secure: (socket: Socket) => Socket,
+  { address, port }: Endpoint,
+): RequestOptions {
+  if (sendProxy === null) return options;
+  const open = (): Socket => {
+    const socket = connect({ host: address.text, port });
+    socket.write(encodeProxyHeader(sendProxy, null));
+    return secure(socket);
+  };
+  // `createConnection` counts for a request without an agent alone
+  const { agent: _, ...own } = options;
+  return { ...own, createConnection: open };
 }
 
 function judgeStatus(spec: HttpProbeSpec, response: IncomingMessage): ProbeOutcome | null {

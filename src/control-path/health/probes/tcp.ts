@@ -1,4 +1,6 @@
 import { connect } from 'node:net';
+import { encodeProxyHeader } from '../../../lib/proxy-header.ts';
+import type { TcpProbeSpec } from '../../../model/health.ts';
 import { failed, failedBy, type Probe, passed } from '../probe.ts';
 
 /**
@@ -6,7 +8,7 @@ import { failed, failedBy, type Probe, passed } from '../probe.ts';
  * TIME_WAIT socket here for every probe, and one in CLOSE_WAIT at a server that reads late; the reset frees
  * both at once, before the server has done any work for a client that never meant to speak.
  */
-export const probeTcp: Probe<{ readonly type: 'tcp' }> = (_spec, target, signal) =>
+export const probeTcp: Probe<TcpProbeSpec> = ({ sendProxy }, target, signal) =>
   new Promise((resolve) => {
     const socket = connect({ host: target.address.text, port: target.port, signal });
     socket.on('error', (error) => resolve(failedBy(error, 'protocol')));
@@ -15,6 +17,8 @@ export const probeTcp: Probe<{ readonly type: 'tcp' }> = (_spec, target, signal)
       // Nobody listens, but the kernel chose the very port as our own: a socket connected to itself.
       const self = socket.localPort === target.port && socket.localAddress === socket.remoteAddress;
       resolve(self ? failed('refused', 'connection refused') : passed('connected'));
-      socket.resetAndDestroy();
+      // a server that waits for a header logs a reset before it as an error, at every probe
+      if (sendProxy === null) socket.resetAndDestroy();
+      else socket.end(encodeProxyHeader(sendProxy, null), () => socket.destroy());
     });
   });

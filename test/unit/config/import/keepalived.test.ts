@@ -417,6 +417,7 @@ describe('checks', () => {
       expectBody: null,
       expectRegex: 'o.k',
       expectJson: {},
+      sendProxy: null,
     });
   });
 

@@ -14,7 +14,7 @@ afterEach(async () => {
   await Promise.all(opened.splice(0).map((server) => server.close()));
 });
 
-const tcp = { type: 'tcp' } as const;
+const tcp = { type: 'tcp', sendProxy: null } as const;
 
 describe('the tcp probe', () => {
   it.each(['127.0.0.1', '::1'])('passes where a connection comes about, and resets it (%s)', async (host) => {

@@ -1,13 +1,13 @@
 import { describe, expect, test } from 'vitest';
-import { crc32c } from '../../../../src/data-path/preface/crc32c.ts';
+import { crc32c } from '../../../src/lib/crc32c.ts';
+import { type Endpoint, formatEndpoint, parseEndpoint } from '../../../src/lib/ip.ts';
 import {
   decodeProxyHeader,
   encodeProxyHeader,
   type ProxyAddresses,
   V1_MAX,
   V2_MAX,
-} from '../../../../src/data-path/preface/proxy-header.ts';
-import { type Endpoint, formatEndpoint, parseEndpoint } from '../../../../src/lib/ip.ts';
+} from '../../../src/lib/proxy-header.ts';
 
 const at = (text: string): Endpoint => {
   const endpoint = parseEndpoint(text);

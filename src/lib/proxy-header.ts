@@ -1,6 +1,6 @@
-import { ByteReader, ByteWriter, TruncatedError } from '../../lib/bytes.ts';
-import { type Endpoint, type IpAddress, type IpFamily, ipFromBytes, parseIp } from '../../lib/ip.ts';
+import { ByteReader, ByteWriter, TruncatedError } from './bytes.ts';
 import { crc32c } from './crc32c.ts';
+import { type Endpoint, type IpAddress, type IpFamily, ipFromBytes, parseIp } from './ip.ts';
 
 /*
  * The PROXY protocol (haproxy.org/download/3.0/doc/proxy-protocol.txt), which tells a server who the client of a
@@ -20,6 +20,7 @@ import { crc32c } from './crc32c.ts';
  *   +------------------------------------------------------------------+
  */
 
+/** A line of text, or binary with TLVs. */
 export type ProxyVersion = 1 | 2;
 
 /** Why what a client sent first is no PROXY header. */
