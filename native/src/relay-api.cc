@@ -2,6 +2,7 @@
 #include <arpa/inet.h>
 #include <netinet/in.h>
 
+#include <cerrno>
 #include <cmath>
 #include <cstring>
 #include <limits>
@@ -91,10 +92,48 @@ Napi::Value RemoveListener(const Loop& loop, const Napi::CallbackInfo& info) {
   return Napi::Boolean::New(info.Env(), loop->relay().RemoveListener(id));
 }
 
+Napi::Uint8Array BytesArgument(const Napi::CallbackInfo& info, size_t index, const char* name) {
+  const Napi::Value value = info[index];
+  if (!value.IsTypedArray() || value.As<Napi::TypedArray>().TypedArrayType() != napi_uint8_array) {
+    throw Napi::TypeError::New(info.Env(), std::string(name) + " must be a Uint8Array");
+  }
+  return value.As<Napi::Uint8Array>();
+}
+
+Napi::Value Peek(const Loop& loop, const Napi::CallbackInfo& info) {
+  Connection* connection = FindHandle(loop, info);
+  return Napi::Boolean::New(info.Env(), connection != nullptr && loop->relay().Peek(connection));
+}
+
+Napi::Value Look(const Loop& loop, const Napi::CallbackInfo& info) {
+  Napi::Uint8Array into = BytesArgument(info, 1, "into");
+  Connection* connection = FindHandle(loop, info);
+  ssize_t got = connection == nullptr ? -EINVAL
+                                      : loop->relay().Look(connection, into.Data(), into.ElementLength());
+  return Napi::Number::New(info.Env(), static_cast<double>(got));
+}
+
+Napi::Value Take(const Loop& loop, const Napi::CallbackInfo& info) {
+  auto size = static_cast<size_t>(IntegerArgument(info, 1, "length", 0, INT32_MAX));
+  Connection* connection = FindHandle(loop, info);
+  return Napi::Boolean::New(info.Env(), connection != nullptr && loop->relay().Take(connection, size));
+}
+
+/// Far more than any header needs.
+constexpr size_t kMaxHead = 64 * 1024;
+
 Napi::Value Connect(const Loop& loop, const Napi::CallbackInfo& info) {
   Route route = RouteArgument(info, 1, loop->relay().totalsSize());
+  const uint8_t* head = nullptr;
+  size_t headSize = 0;
+  if (!info[2].IsNull()) {
+    auto bytes = BytesArgument(info, 2, "head");
+    head = bytes.Data();
+    headSize = bytes.ElementLength();
+    if (headSize > kMaxHead) throw Napi::RangeError::New(info.Env(), "head is too long");
+  }
   Connection* connection = FindHandle(loop, info);
-  bool done = connection != nullptr && loop->relay().Connect(connection, route);
+  bool done = connection != nullptr && loop->relay().Connect(connection, route, head, headSize);
   loop->Stir();
   return Napi::Boolean::New(info.Env(), done);
 }
@@ -166,6 +205,9 @@ Napi::Value OpenRelay(const Napi::CallbackInfo& info) {
   add("addListener", AddListener);
   add("setAccepting", SetAccepting);
   add("removeListener", RemoveListener);
+  add("peek", Peek);
+  add("look", Look);
+  add("take", Take);
   add("connect", Connect);
   add("abandon", Abandon);
   add("closeConnection", CloseConnection);

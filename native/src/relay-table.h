@@ -37,6 +37,8 @@ enum class State : uint8_t {
   kFree,
   /// A client without a backend. It is not watched: nothing is read from it, not even a reset.
   kHeld,
+  /// As kHeld, but it is told of when the client has sent something: that can be looked at, and stays where it is.
+  kPeeking,
   kConnecting,
   kOpen,
 };

@@ -117,6 +117,8 @@ void Relay::Dispatch(const epoll_event& event) {
     OnOpen(connection, side, event.events);
   } else if (connection->state == State::kConnecting && side == kBackend) {
     OnConnecting(connection, event.events);
+  } else if (connection->state == State::kPeeking && side == kClient) {
+    OnPeeking(connection, event.events);
   }
 }
 
@@ -164,9 +166,56 @@ bool Relay::Watch(int fd, uint32_t events, uint64_t data) {
   return ::epoll_ctl(epoll_.get(), EPOLL_CTL_ADD, fd, &event) == 0;
 }
 
+// Looking at what comes first
+
+bool Relay::Peek(Connection* connection) {
+  if (connection->state != State::kHeld) return false;
+  // each arrival is an edge, read or not; what is there already is the first
+  if (!Watch(connection->ends[kClient].fd, EPOLLIN | EPOLLRDHUP | EPOLLET, EpollData(connection, kClient))) {
+    return false;
+  }
+  connection->state = State::kPeeking;
+  return true;
+}
+
+void Relay::OnPeeking(Connection* connection, uint32_t events) {
+  PeekState state = PeekState::kOpen;
+  // our half is open, so that a hangup can only be a reset
+  if ((events & (EPOLLERR | EPOLLHUP)) != 0) {
+    state = PeekState::kReset;
+  } else if ((events & EPOLLRDHUP) != 0) {
+    state = PeekState::kEnded;
+  }
+  Push(EventType::kPeekable, connection, static_cast<int32_t>(state));
+}
+
+ssize_t Relay::Look(Connection* connection, uint8_t* into, size_t size) {
+  if (connection->state != State::kPeeking) return -EINVAL;
+  ssize_t got;
+  do {
+    got = ::recv(connection->ends[kClient].fd, into, size, MSG_PEEK);
+  } while (got < 0 && errno == EINTR);
+  return got < 0 ? -errno : got;
+}
+
+bool Relay::Take(Connection* connection, size_t size) {
+  if (connection->state != State::kPeeking) return false;
+  int fd = connection->ends[kClient].fd;
+  (void)::epoll_ctl(epoll_.get(), EPOLL_CTL_DEL, fd, nullptr);
+  connection->state = State::kHeld;
+  while (size > 0) {
+    ssize_t got = ::recv(fd, buffer_.get(), std::min(size, kBufferSize), 0);
+    if (got < 0 && errno == EINTR) continue;
+    // a reset came since they were seen: whoever reads next is told
+    if (got <= 0) break;
+    size -= static_cast<size_t>(got);
+  }
+  return true;
+}
+
 // Connecting
 
-bool Relay::Connect(Connection* connection, const Route& route) {
+bool Relay::Connect(Connection* connection, const Route& route, const uint8_t* head, size_t headSize) {
   if (connection->state != State::kHeld) return false;
   connection->state = State::kConnecting;
   connection->cells = route.cells;
@@ -175,6 +224,10 @@ bool Relay::Connect(Connection* connection, const Route& route) {
   backend.fd = ::socket(route.address.ss_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
   if (backend.fd < 0) {
     ConnectFailed(connection, errno);
+    return true;
+  }
+  if (headSize > 0 && !Hold(backend, head, headSize)) {
+    ConnectFailed(connection, ENOMEM);
     return true;
   }
   const int on = 1;
@@ -196,6 +249,7 @@ bool Relay::Connect(Connection* connection, const Route& route) {
 bool Relay::Abandon(Connection* connection) {
   if (connection->state != State::kConnecting) return false;
   ::close(connection->ends[kBackend].fd);
+  DropPending(connection->ends[kBackend]);
   connection->ends[kBackend] = End{};
   connection->state = State::kHeld;
   return true;
@@ -204,6 +258,7 @@ bool Relay::Abandon(Connection* connection) {
 void Relay::ConnectFailed(Connection* connection, int error) {
   End& backend = connection->ends[kBackend];
   if (backend.fd >= 0) ::close(backend.fd);
+  DropPending(backend);
   backend = End{};
   connection->state = State::kHeld;
   Push(EventType::kConnectFailed, connection, error);
@@ -232,6 +287,8 @@ void Relay::Established(Connection* connection) {
   connection->state = State::kOpen;
   connection->activity = now_;
   Push(EventType::kConnected, connection, 0);
+  // what stands before the client's bytes; without it there is nothing pending yet
+  if (connection->ends[kBackend].pending != nullptr && !WritePending(connection, kBackend)) return;
   Pump(connection, kClient);
   // the client most likely spoke first; what comes between the read and this shows when it is added
   if (connection->generation != generation) return;
@@ -325,17 +382,20 @@ bool Relay::Write(Connection* connection, Side to, const uint8_t* data, size_t s
   }
   size_t done = sent < 0 ? 0 : static_cast<size_t>(sent);
   if (done == size) return true;
-  size_t left = size - done;
-  auto* pending = static_cast<Pending*>(std::malloc(sizeof(Pending) + left));
-  if (pending == nullptr) {
-    Fail(connection, to, ENOMEM);
-    return false;
-  }
+  if (Hold(end, data + done, size - done)) return true;
+  Fail(connection, to, ENOMEM);
+  return false;
+}
+
+/// False without memory for it.
+bool Relay::Hold(End& end, const uint8_t* data, size_t size) {
+  auto* pending = static_cast<Pending*>(std::malloc(sizeof(Pending) + size));
+  if (pending == nullptr) return false;
   pending->begin = 0;
-  pending->end = static_cast<uint32_t>(left);
-  std::memcpy(pending->data, data + done, left);
+  pending->end = static_cast<uint32_t>(size);
+  std::memcpy(pending->data, data, size);
   end.pending = pending;
-  pendingBytes_ += left;
+  pendingBytes_ += size;
   return true;
 }
 

@@ -28,6 +28,16 @@ enum class EventType : int32_t {
   kClosed = 5,
   /// accept(2) failed: `index` is the listener, `value` an errno.
   kAcceptFailed = 6,
+  /// There is more to look at than before, or no more to come; `value` is a PeekState.
+  kPeekable = 7,
+};
+
+enum class PeekState : int32_t {
+  kOpen = 0,
+  /// The client has sent FIN.
+  kEnded = 1,
+  /// It has reset the connection.
+  kReset = 2,
 };
 
 enum class CloseCode : int32_t {
@@ -103,8 +113,15 @@ class Relay {
   bool SetAccepting(uint32_t id, bool accepting);
   bool RemoveListener(uint32_t id);
 
+  /// kPeekable follows, whenever the client sends something. False unless the client is held.
+  bool Peek(Connection* connection);
+  /// Copies the first bytes that the client has sent: how many, 0 at its end, or a negative errno (-EAGAIN: none yet).
+  ssize_t Look(Connection* connection, uint8_t* into, size_t size);
+  /// The end of peeking: the first `size` bytes, which were seen, are gone, and the client is held. False otherwise.
+  bool Take(Connection* connection, size_t size);
   /// kConnected or kConnectFailed follows. False unless the client is held.
-  bool Connect(Connection* connection, const Route& route);
+  /// @param head goes to the backend before the client's bytes
+  bool Connect(Connection* connection, const Route& route, const uint8_t* head, size_t headSize);
   /// Gives up a connect attempt; the client is held again. False when it is over already.
   bool Abandon(Connection* connection);
   /// kClosed follows. Without `reset` the ends get FIN, unless bytes that were read have not been written.
@@ -137,6 +154,7 @@ class Relay {
 
   void Dispatch(const epoll_event& event);
   void OnListener(uint32_t id);
+  void OnPeeking(Connection* connection, uint32_t events);
   void OnConnecting(Connection* connection, uint32_t events);
   void OnOpen(Connection* connection, Side side, uint32_t events);
 
@@ -151,6 +169,7 @@ class Relay {
   void ConnectFailed(Connection* connection, int error);
   void Pump(Connection* connection, Side from);
   bool Write(Connection* connection, Side to, const uint8_t* data, size_t size);
+  bool Hold(End& end, const uint8_t* data, size_t size);
   bool WritePending(Connection* connection, Side to);
   void Count(Connection* connection, Side from, size_t bytes);
   void EndOfStream(Connection* connection, Side from);

@@ -107,8 +107,17 @@ export interface NativeRelayLoop {
   /** Clients who come while it does not accept wait in the kernel's backlog. */
   setAccepting(listener: number, accepting: boolean): boolean;
   removeListener(listener: number): boolean;
-  /** One attempt for a client without a backend; an event says how it ended, never this call. */
-  connect(handle: number, route: Uint32Array): boolean;
+  /** Events tell of what a client without a backend sends, and that it ends. */
+  peek(handle: number): boolean;
+  /** Copies the first bytes it has sent: how many, 0 at its end, or a negative errno. */
+  look(handle: number, into: Uint8Array): number;
+  /** The end of peeking; the first `length` bytes, which were seen, are gone. */
+  take(handle: number, length: number): boolean;
+  /**
+   * One attempt for a client without a backend; an event says how it ended, never this call. `head`, at most 64 KiB,
+   * goes to the backend before the client's bytes.
+   */
+  connect(handle: number, route: Uint32Array, head: Uint8Array | null): boolean;
   /** Gives up a connect attempt; no event follows. */
   abandon(handle: number): boolean;
   /** Both ends, by FIN or by RST; an event follows. */

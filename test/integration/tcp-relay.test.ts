@@ -176,7 +176,13 @@ describe.each(RELAYS)('%s relay', (relay) => {
 
     it('time-out.fin ends a side that never closes its half', async () => {
       await serve((socket) => socket.resume(), {
-        timeouts: { connect: seconds(2), idle: seconds(60), fin: millis(300), session: seconds(30), preface: seconds(3) },
+        timeouts: {
+          connect: seconds(2),
+          idle: seconds(60),
+          fin: millis(300),
+          session: seconds(30),
+          preface: seconds(3),
+        },
       });
       const client = await tcpClient(port);
       client.end('request');
@@ -340,7 +346,13 @@ describe.each(RELAYS)('%s relay', (relay) => {
   describe('time-outs', () => {
     it('idle: a backend that accepts and says nothing', async () => {
       await serve(() => undefined, {
-        timeouts: { connect: seconds(2), idle: millis(300), fin: seconds(10), session: seconds(30), preface: seconds(3) },
+        timeouts: {
+          connect: seconds(2),
+          idle: millis(300),
+          fin: seconds(10),
+          session: seconds(30),
+          preface: seconds(3),
+        },
       });
       const client = await tcpClient(port);
       const started = performance.now();
@@ -353,7 +365,13 @@ describe.each(RELAYS)('%s relay', (relay) => {
 
     it('idle: traffic in one direction alone keeps a connection', async () => {
       await serve((socket) => socket.resume(), {
-        timeouts: { connect: seconds(2), idle: millis(400), fin: seconds(10), session: seconds(30), preface: seconds(3) },
+        timeouts: {
+          connect: seconds(2),
+          idle: millis(400),
+          fin: seconds(10),
+          session: seconds(30),
+          preface: seconds(3),
+        },
       });
       const client = await tcpClient(port);
       for (let i = 0; i < 12; i++) {

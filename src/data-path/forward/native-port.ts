@@ -3,7 +3,10 @@ export interface RelayPort {
   addListener(fd: number, wantLocal: boolean): number;
   setAccepting(listener: number, accepting: boolean): boolean;
   removeListener(listener: number): boolean;
-  connect(handle: number, route: Uint32Array): boolean;
+  peek(handle: number): boolean;
+  look(handle: number, into: Uint8Array): number;
+  take(handle: number, length: number): boolean;
+  connect(handle: number, route: Uint32Array, head: Uint8Array | null): boolean;
   abandon(handle: number): boolean;
   closeConnection(handle: number, reset: boolean): boolean;
   drop(handle: number): boolean;
@@ -27,6 +30,7 @@ export const EVENT = {
   ended: 4,
   closed: 5,
   acceptFailed: 6,
+  peekable: 7,
 } as const;
 
 /** Words of an event. */
@@ -48,3 +52,6 @@ export const CLOSE_CODES = [
   'backend-error',
 ] as const;
 export type CloseCode = (typeof CLOSE_CODES)[number];
+
+/** native/src/relay.h: PeekState. */
+export const PEEK_STATE = { open: 0, ended: 1, reset: 2 } as const;

@@ -48,13 +48,13 @@ export class NativeRelay extends Timed implements Relay {
     return this.#resetEarly;
   }
 
-  connect(member: PoolMember): void {
+  connect(member: PoolMember, head: Uint8Array | null): void {
     const { spec, wheel, counters } = this.#context;
     const { port, routes } = this.#tools;
     this.#phase = 'connecting';
     this.#member = member;
     counters.fdOpened();
-    port.connect(this.#handle, routes.to(member, this.#context));
+    port.connect(this.#handle, routes.to(member, this.#context), head);
     wheel.schedule(this, deadlineIn(wheel, spec.timeouts.connect));
   }
 

@@ -1,9 +1,12 @@
 import { getSystemErrorName } from 'node:util';
 import { type Endpoint, type IpAddress, ipOfPeerBytes } from '../../lib/ip.ts';
+import { V2_MAX } from '../../lib/proxy-header.ts';
 import type { CounterWriter } from '../counters.ts';
+import { HELLO_MAX } from '../preface/client-hello.ts';
 import type { ClientKey } from '../scheduler/types.ts';
 import { connectFailure } from './connect-failure.ts';
 import { NativeAcceptor } from './native-acceptor.ts';
+import { NativePeek } from './native-peek.ts';
 import {
   CLOSE_CODES,
   EVENT,
@@ -27,12 +30,16 @@ import type {
   Acceptor,
   AcceptorOwner,
   Arrival,
+  Peek,
+  PeekWatcher,
   Relay,
   RelayContext,
   RelayOwner,
   TcpTransport,
 } from './transport.ts';
 
+/** The longest PROXY header and ClientHello that are taken, one behind the other. */
+const PEEK_SIZE = V2_MAX + HELLO_MAX;
 /** In one call; more of them are several calls. */
 const EVENTS_A_BATCH = 256;
 
@@ -46,6 +53,9 @@ export class NativeTransport implements TcpTransport {
   readonly #acceptors = new Map<number, NativeAcceptor>();
   /** By the index in their handle; as long as there have been connections at once. */
   readonly #relays: (NativeRelay | undefined)[] = [];
+  readonly #peeks = new Map<number, NativePeek>();
+  /** What is looked at, for the length of a call. */
+  readonly #seen = new Uint8Array(PEEK_SIZE);
 
   constructor(opener: RelayOpener, wheel: TimerWheel, counters: CounterWriter) {
     this.#wheel = wheel;
@@ -89,6 +99,14 @@ export class NativeTransport implements TcpTransport {
     return relay;
   }
 
+  peek(index: number, handle: number, watcher: PeekWatcher): Peek {
+    const peek = new NativePeek(this.port, handle, watcher, () => this.#peeks.delete(index));
+    this.#peeks.set(index, peek);
+    // without memory to watch it nothing is told of it, and the time-out ends it
+    this.port.peek(handle);
+    return peek;
+  }
+
   // events
 
   #receive(count: number): void {
@@ -98,12 +116,20 @@ export class NativeTransport implements TcpTransport {
       const type = this.#word(at + TYPE);
       if (type === EVENT.accepted) this.#accepted(at);
       else if (type === EVENT.acceptFailed) this.#acceptFailed(at);
+      else if (type === EVENT.peekable) this.#peekable(at);
       else this.#tell(type, at);
     }
   }
 
   #word(at: number): number {
     return this.#events[at] ?? 0;
+  }
+
+  #peekable(at: number): void {
+    const index = this.#word(at + INDEX);
+    const peek = this.#peeks.get(index);
+    // its time may have run out before this was told
+    peek?.peekable(this.#word(at + VALUE), this.#seen, () => this.#peeks.get(index) !== peek);
   }
 
   #tell(type: number, at: number): void {
@@ -166,6 +192,10 @@ class NativeArrival implements Arrival {
 
   turnAway(): void {
     this.#transport.port.drop(this.#handle);
+  }
+
+  peek(watcher: PeekWatcher): Peek {
+    return this.#transport.peek(this.#index, this.#handle, watcher);
   }
 
   relay(context: RelayContext, owner: RelayOwner): Relay {
