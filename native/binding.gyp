@@ -8,6 +8,8 @@
         "src/poller.cc",
         "src/listeners.cc",
         "src/netlink.cc",
+        "src/routes.cc",
+        "src/macvlan.cc",
         "src/packet.cc",
         "src/raw6.cc",
         "src/process.cc",

@@ -43,6 +43,8 @@ void SetOption(Napi::Env env, int fd, int level, int option, int value, const ch
 void InitListeners(Napi::Env env, Napi::Object exports);
 void InitNetlink(Napi::Env env, Napi::Object exports);
 void InitPacket(Napi::Env env, Napi::Object exports);
+void InitRoutes(Napi::Env env, Napi::Object exports);
+void InitMacvlan(Napi::Env env, Napi::Object exports);
 void InitRaw6(Napi::Env env, Napi::Object exports);
 void InitProcess(Napi::Env env, Napi::Object exports);
 void InitRelay(Napi::Env env, Napi::Object exports);

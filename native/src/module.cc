@@ -5,6 +5,8 @@ namespace {
 Napi::Object Init(Napi::Env env, Napi::Object exports) {
   tandem::InitListeners(env, exports);
   tandem::InitNetlink(env, exports);
+  tandem::InitRoutes(env, exports);
+  tandem::InitMacvlan(env, exports);
   tandem::InitPacket(env, exports);
   tandem::InitRaw6(env, exports);
   tandem::InitProcess(env, exports);

@@ -11,38 +11,52 @@
 
 #include <cerrno>
 #include <cstring>
-#include <functional>
-#include <optional>
+#include <memory>
+#include <stdexcept>
 
+#include "netlink.h"
 #include "poller.h"
 
 namespace tandem {
 namespace {
 
 constexpr size_t kReceiveBuffer = 64 * 1024;
-constexpr int kMaxDumpAttempts = 5;
-constexpr int kMaxDumpParts = 4096;
 constexpr int kMonitorBuffer = 1024 * 1024;
 constexpr int kMessagesPerTurn = 64;
+constexpr int kMaxDumpAttempts = 5;
+constexpr int kMaxDumpParts = 4096;
 constexpr uint32_t kSequence = 1;
 
-using OnMessage = std::function<void(const nlmsghdr*)>;
 
-struct Request {
-  nlmsghdr header;
-  union {
-    ifaddrmsg address;
-    ifinfomsg link;
-  };
-  char attributes[128];
-};
+/// The error inside NLMSG_ERROR as a positive errno; 0 is an acknowledgement.
+int ErrorOf(const nlmsghdr* message) {
+  if (message->nlmsg_len < NLMSG_LENGTH(sizeof(nlmsgerr))) return EBADMSG;
+  return -static_cast<const nlmsgerr*>(NLMSG_DATA(message))->error;
+}
+
+void SendRequest(Napi::Env env, int fd, Request& request, const char* what) {
+  // A bound on the wait for an answer that the kernel should have given long ago.
+  timeval timeout{2, 0};
+  if (::setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &timeout, sizeof timeout) != 0) {
+    ThrowErrno(env, errno, "setsockopt", "SO_RCVTIMEO");
+  }
+  request.header.nlmsg_seq = kSequence;
+  ssize_t sent;
+  do {
+    sent = ::send(fd, &request, request.header.nlmsg_len, 0);
+  } while (sent < 0 && errno == EINTR);
+  if (sent < 0) ThrowErrno(env, errno, "send", what);
+}
+
+}  // namespace
 
 void AddAttribute(Request& request, uint16_t type, const void* data, size_t size) {
   size_t offset = NLMSG_ALIGN(request.header.nlmsg_len);
+  if (offset + RTA_SPACE(size) > sizeof request) throw std::length_error("netlink request too long");
   auto* attribute = reinterpret_cast<rtattr*>(reinterpret_cast<char*>(&request) + offset);
   attribute->rta_type = type;
   attribute->rta_len = static_cast<uint16_t>(RTA_LENGTH(size));
-  std::memcpy(RTA_DATA(attribute), data, size);
+  if (size > 0) std::memcpy(RTA_DATA(attribute), data, size);
   request.header.nlmsg_len = static_cast<uint32_t>(offset + RTA_SPACE(size));
 }
 
@@ -77,26 +91,6 @@ ssize_t Receive(int fd, void* buffer, size_t capacity, int flags) {
   }
 }
 
-/// The error inside NLMSG_ERROR as a positive errno; 0 is an acknowledgement.
-int ErrorOf(const nlmsghdr* message) {
-  if (message->nlmsg_len < NLMSG_LENGTH(sizeof(nlmsgerr))) return EBADMSG;
-  return -static_cast<const nlmsgerr*>(NLMSG_DATA(message))->error;
-}
-
-void SendRequest(Napi::Env env, int fd, Request& request, const char* what) {
-  // A bound on the wait for an answer that the kernel should have given long ago.
-  timeval timeout{2, 0};
-  if (::setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &timeout, sizeof timeout) != 0) {
-    ThrowErrno(env, errno, "setsockopt", "SO_RCVTIMEO");
-  }
-  request.header.nlmsg_seq = kSequence;
-  ssize_t sent;
-  do {
-    sent = ::send(fd, &request, request.header.nlmsg_len, 0);
-  } while (sent < 0 && errno == EINTR);
-  if (sent < 0) ThrowErrno(env, errno, "send", what);
-}
-
 /// Sends a request and waits for its acknowledgement; the kernel's errno, 0 when it agreed.
 int Acknowledged(Napi::Env env, Request& request, const char* what) {
   UniqueFd fd = OpenNetlink(env, 0);
@@ -121,6 +115,9 @@ int Acknowledged(Napi::Env env, Request& request, const char* what) {
 /// One pass over a dump; false when the kernel changed the list meanwhile and it must be asked again.
 bool DumpOnce(Napi::Env env, Request request, const char* what, const OnMessage& onMessage) {
   UniqueFd fd = OpenNetlink(env, 0);
+  // Best effort (Linux 4.20): the kernel leaves out what the request's header does not ask for.
+  int on = 1;
+  (void)::setsockopt(fd.get(), SOL_NETLINK, NETLINK_GET_STRICT_CHK, &on, sizeof on);
   SendRequest(env, fd.get(), request, what);
   auto buffer = std::make_unique<uint64_t[]>(kReceiveBuffer / sizeof(uint64_t));
   bool consistent = true;
@@ -158,8 +155,74 @@ uint32_t U32(const rtattr* item, uint32_t otherwise) {
   return value;
 }
 
+Request DumpRequest(uint16_t type, size_t headerSize) {
+  Request request{};
+  request.header.nlmsg_type = type;
+  request.header.nlmsg_flags = NLM_F_REQUEST | NLM_F_DUMP;
+  request.header.nlmsg_len = NLMSG_LENGTH(static_cast<uint32_t>(headerSize));
+  return request;
+}
+
+Napi::Value ListAll(Napi::Env env, const Request& request, const char* what, Parse parse) {
+  for (int attempt = 0; attempt < kMaxDumpAttempts; attempt++) {
+    Napi::Array list = Napi::Array::New(env);
+    bool consistent = DumpOnce(env, request, what, [&](const nlmsghdr* message) {
+      if (auto item = parse(env, message)) list.Set(list.Length(), *item);
+    });
+    if (consistent) return list;
+  }
+  ThrowErrno(env, EAGAIN, "netlink", what);
+}
+
+void EmitOverrun(Poller& poller) {
+  Napi::HandleScope scope(poller.env());
+  Napi::Object event = Napi::Object::New(poller.env());
+  event.Set("type", Napi::String::New(poller.env(), "overrun"));
+  poller.Emit(event);
+}
+
+void ReadEvents(Poller& poller, Parse eventOf) {
+  alignas(nlmsghdr) char buffer[kReceiveBuffer];
+  for (int i = 0; i < kMessagesPerTurn && poller.open(); i++) {
+    ssize_t received = Receive(poller.fd(), buffer, sizeof buffer, MSG_DONTWAIT);
+    if (received == -ENOBUFS || received == -EMSGSIZE) {
+      EmitOverrun(poller);
+      continue;
+    }
+    if (received < 0) return;
+    int size = static_cast<int>(received);
+    for (auto* item = reinterpret_cast<nlmsghdr*>(buffer);
+         NLMSG_OK(item, static_cast<uint32_t>(size)) && poller.open(); item = NLMSG_NEXT(item, size)) {
+      Napi::HandleScope scope(poller.env());
+      if (auto event = eventOf(poller.env(), item)) poller.Emit(*event);
+    }
+  }
+}
+
+Napi::Value OpenMonitor(Napi::Env env, uint32_t groups, const Napi::Function& listener, Parse eventOf) {
+  UniqueFd fd = OpenNetlink(env, groups);
+  // Room for a burst while the loop is busy; what does not fit is told as an overrun.
+  SetOption(env, fd.get(), SOL_SOCKET, SO_RCVBUF, kMonitorBuffer, "SO_RCVBUF");
+  auto read = [eventOf](Poller& poller) { ReadEvents(poller, eventOf); };
+  return HandleObject(env, Poller::Open(env, std::move(fd), listener, read));
+}
+
+
+namespace {
+
+/// IFLA_INFO_KIND of an IFLA_LINKINFO: "macvlan"; empty for a device without one.
+std::string KindOf(const rtattr* info) {
+  std::string kind;
+  ForEachAttribute(RTA_DATA(info), static_cast<int>(RTA_PAYLOAD(info)), [&](const rtattr* item) {
+    auto* text = static_cast<const char*>(RTA_DATA(item));
+    if (item->rta_type == IFLA_INFO_KIND) kind.assign(text, strnlen(text, RTA_PAYLOAD(item)));
+  });
+  return kind;
+}
+
 /// A LinkInfo, or nothing for a message that is too short or not about a whole link.
 std::optional<Napi::Object> LinkOf(Napi::Env env, const nlmsghdr* message) {
+  if (message->nlmsg_type != RTM_NEWLINK && message->nlmsg_type != RTM_DELLINK) return std::nullopt;
   if (message->nlmsg_len < NLMSG_LENGTH(sizeof(ifinfomsg))) return std::nullopt;
   auto* info = static_cast<const ifinfomsg*>(NLMSG_DATA(message));
   // AF_BRIDGE and others repeat a link as one of their ports.
@@ -168,10 +231,16 @@ std::optional<Napi::Object> LinkOf(Napi::Env env, const nlmsghdr* message) {
   const void* mac = nullptr;
   size_t macSize = 0;
   uint32_t mtu = 0;
+  uint32_t lower = 0;
+  std::string alias;
+  std::string kind;
   ForEachAttribute(IFLA_RTA(info), static_cast<int>(IFLA_PAYLOAD(message)), [&](const rtattr* item) {
     auto* text = static_cast<const char*>(RTA_DATA(item));
     if (item->rta_type == IFLA_IFNAME) name.assign(text, strnlen(text, RTA_PAYLOAD(item)));
     if (item->rta_type == IFLA_MTU) mtu = U32(item, 0);
+    if (item->rta_type == IFLA_LINK) lower = U32(item, 0);
+    if (item->rta_type == IFLA_IFALIAS) alias.assign(text, strnlen(text, RTA_PAYLOAD(item)));
+    if (item->rta_type == IFLA_LINKINFO) kind = KindOf(item);
     if (item->rta_type == IFLA_ADDRESS) {
       mac = RTA_DATA(item);
       macSize = RTA_PAYLOAD(item);
@@ -184,6 +253,9 @@ std::optional<Napi::Object> LinkOf(Napi::Env env, const nlmsghdr* message) {
   link.Set("up", Napi::Boolean::New(env, (info->ifi_flags & IFF_UP) != 0));
   link.Set("carrier", Napi::Boolean::New(env, (info->ifi_flags & 0x10000 /* IFF_LOWER_UP */) != 0));
   link.Set("mtu", Napi::Number::New(env, mtu));
+  link.Set("lower", Napi::Number::New(env, lower));
+  link.Set("alias", Napi::String::New(env, alias));
+  link.Set("kind", Napi::String::New(env, kind));
   return link;
 }
 
@@ -214,6 +286,7 @@ AddressFields ReadAddress(const nlmsghdr* message, const ifaddrmsg* info, size_t
 
 /// An AddressInfo, or nothing for another family or a message that is too short.
 std::optional<Napi::Object> AddressOf(Napi::Env env, const nlmsghdr* message) {
+  if (message->nlmsg_type != RTM_NEWADDR && message->nlmsg_type != RTM_DELADDR) return std::nullopt;
   if (message->nlmsg_len < NLMSG_LENGTH(sizeof(ifaddrmsg))) return std::nullopt;
   auto* info = static_cast<const ifaddrmsg*>(NLMSG_DATA(message));
   if (info->ifa_family != AF_INET && info->ifa_family != AF_INET6) return std::nullopt;
@@ -233,32 +306,12 @@ std::optional<Napi::Object> AddressOf(Napi::Env env, const nlmsghdr* message) {
   return address;
 }
 
-using Parse = std::optional<Napi::Object> (*)(Napi::Env, const nlmsghdr*);
-
-/// A whole consistent list; throws EAGAIN when it kept changing.
-Napi::Value List(Napi::Env env, uint16_t type, uint16_t answer, const char* what, Parse parse) {
-  Request request{};
-  request.header.nlmsg_type = type;
-  request.header.nlmsg_flags = NLM_F_REQUEST | NLM_F_DUMP;
-  // ifinfomsg is the longer of the two and zeros are right for both
-  request.header.nlmsg_len = NLMSG_LENGTH(type == RTM_GETLINK ? sizeof(ifinfomsg) : sizeof(ifaddrmsg));
-  for (int attempt = 0; attempt < kMaxDumpAttempts; attempt++) {
-    Napi::Array list = Napi::Array::New(env);
-    bool consistent = DumpOnce(env, request, what, [&](const nlmsghdr* message) {
-      if (message->nlmsg_type != answer) return;
-      if (auto item = parse(env, message)) list.Set(list.Length(), *item);
-    });
-    if (consistent) return list;
-  }
-  ThrowErrno(env, EAGAIN, "netlink", what);
-}
-
 Napi::Value ListLinks(const Napi::CallbackInfo& info) {
-  return List(info.Env(), RTM_GETLINK, RTM_NEWLINK, "RTM_GETLINK", LinkOf);
+  return ListAll(info.Env(), DumpRequest(RTM_GETLINK, sizeof(ifinfomsg)), "RTM_GETLINK", LinkOf);
 }
 
 Napi::Value ListAddresses(const Napi::CallbackInfo& info) {
-  return List(info.Env(), RTM_GETADDR, RTM_NEWADDR, "RTM_GETADDR", AddressOf);
+  return ListAll(info.Env(), DumpRequest(RTM_GETADDR, sizeof(ifaddrmsg)), "RTM_GETADDR", AddressOf);
 }
 
 Request AddressRequest(const Napi::Object& lease, uint16_t type) {
@@ -290,7 +343,8 @@ Napi::Value PutAddress(const Napi::CallbackInfo& info) {
   // be answering for it.
   uint32_t flags = request.address.ifa_family == AF_INET6 ? IFA_F_NODAD : 0;
   // A prefix of one host needs no route, and IPv6 would leave it behind when a leased address goes.
-  if (request.address.ifa_prefixlen == (request.address.ifa_family == AF_INET6 ? 128 : 32)) {
+  bool noRoute = lease.Get("prefixRoute").IsBoolean() && !BooleanProperty(lease, "prefixRoute");
+  if (noRoute || request.address.ifa_prefixlen == (request.address.ifa_family == AF_INET6 ? 128 : 32)) {
     flags |= IFA_F_NOPREFIXROUTE;
   }
   AddAttribute(request, IFA_FLAGS, &flags, sizeof flags);
@@ -326,38 +380,10 @@ std::optional<Napi::Object> EventOf(Napi::Env env, const nlmsghdr* message) {
   return event;
 }
 
-void EmitOverrun(Poller& poller) {
-  Napi::HandleScope scope(poller.env());
-  Napi::Object event = Napi::Object::New(poller.env());
-  event.Set("type", Napi::String::New(poller.env(), "overrun"));
-  poller.Emit(event);
-}
-
-void ReadEvents(Poller& poller) {
-  alignas(nlmsghdr) char buffer[kReceiveBuffer];
-  for (int i = 0; i < kMessagesPerTurn && poller.open(); i++) {
-    ssize_t received = Receive(poller.fd(), buffer, sizeof buffer, MSG_DONTWAIT);
-    if (received == -ENOBUFS || received == -EMSGSIZE) {
-      EmitOverrun(poller);
-      continue;
-    }
-    if (received < 0) return;
-    int size = static_cast<int>(received);
-    for (auto* item = reinterpret_cast<nlmsghdr*>(buffer);
-         NLMSG_OK(item, static_cast<uint32_t>(size)) && poller.open(); item = NLMSG_NEXT(item, size)) {
-      Napi::HandleScope scope(poller.env());
-      if (auto event = EventOf(poller.env(), item)) poller.Emit(*event);
-    }
-  }
-}
-
 Napi::Value Monitor(const Napi::CallbackInfo& info) {
   Napi::Env env = info.Env();
   Napi::Function listener = FunctionArgument(info, 0, "listener");
-  UniqueFd fd = OpenNetlink(env, RTMGRP_LINK | RTMGRP_IPV4_IFADDR | RTMGRP_IPV6_IFADDR);
-  // Room for a burst while the loop is busy; what does not fit is told as an overrun.
-  SetOption(env, fd.get(), SOL_SOCKET, SO_RCVBUF, kMonitorBuffer, "SO_RCVBUF");
-  return HandleObject(env, Poller::Open(env, std::move(fd), listener, ReadEvents));
+  return OpenMonitor(env, RTMGRP_LINK | RTMGRP_IPV4_IFADDR | RTMGRP_IPV6_IFADDR, listener, EventOf);
 }
 
 }  // namespace

@@ -96,6 +96,8 @@ export const routerStatus = z.object({
   effectivePriority: z.number(),
   addresses: z.array(z.string()),
   holdsAddresses: z.boolean(),
+  /** Routes that move along, and whether they are in place. */
+  routes: z.array(z.object({ route: z.string(), installed: z.boolean() })).readonly(),
   /** Milliseconds since the kernel was last told to keep the addresses; null when none are leased. */
   leaseAgeMillis: z.number().nullable(),
   explanation: z.string(),

@@ -236,6 +236,7 @@ export function routerLines(router: RouterStatus, { style, now }: View): string[
   return [
     `  ${style.bold(router.group)}  ${state} for ${formatAge(now - router.since)} (${router.reason})  ${facts.join(', ')}`,
     `    ${router.addresses.join(', ')}: ${odd ? style.yellow(held) : held}`,
+    ...router.routes.map(({ route, installed }) => routeLine(route, installed, router.state, style)),
     `    ${router.explanation}`,
     `    ${peerText(router)}`,
     ...(dropped.length === 0 ? [] : [`    ${style.yellow('discarded:')} ${dropped.join(', ')}`]),
@@ -258,4 +259,14 @@ function peerText({ peer, advertisementsSent, advertisementsReceived }: RouterSt
   const style = peer.checksum === null ? '' : `, checksum ${peer.checksum}`;
   const heard = `heard ${formatAge(peer.ageMillis)} ago`;
   return `peer ${peer.address} priority ${peer.priority} every ${peer.intervalMillis}ms${style}, ${heard}; ${traffic}`;
+}
+
+function routeLine(
+  route: string,
+  installed: boolean,
+  state: RouterStatus['state'],
+  style: View['style'],
+): string {
+  const text = installed ? 'in place' : 'not in place';
+  return `    route ${route}: ${installed === (state === 'Active') ? text : style.yellow(text)}`;
 }

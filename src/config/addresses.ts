@@ -4,6 +4,7 @@ import {
   type IpPrefix,
   isMulticast,
   isUnspecified,
+  networkOf,
   parseEndpoint,
   parseIp,
   parsePrefix,
@@ -171,4 +172,20 @@ export function network() {
   return textLeaf('a network such as "10.0.0.0/8" or "2001:db8::/32"', (text) =>
     readPrefix(text, '10.0.0.0/8 or 2001:db8::/32'),
   );
+}
+
+/** Where a route leads: "default", or a network. */
+export function routeTarget() {
+  return textLeaf('"default" or a network such as "10.9.0.0/16"', (text): Parsed<IpPrefix | 'default'> => {
+    if (text === 'default') return right('default');
+    const parsed = readPrefix(text, '"default" or 10.9.0.0/16');
+    if (!parsed.ok) return parsed;
+    const { address, length } = parsed.value;
+    if (isMulticast(address)) return wrong(`${quote(text)} is multicast`, 'write a unicast network');
+    const network = networkOf(address, length);
+    const clear = network.includes('/') ? network : `${network}/${length}`;
+    return clear === parsed.value.text
+      ? parsed
+      : wrong(`${quote(text)} has bits set behind its prefix`, `write "${clear}"`);
+  });
 }

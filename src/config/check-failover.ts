@@ -35,6 +35,8 @@ export function checkFailover(file: FileSchema): Finding[] {
     ...checkAddresses(groups),
     ...checkPeer(file.failover),
     ...checkSync(groups),
+    ...checkMacNames(groups),
+    ...checkAccept(groups, file),
   ]);
 }
 
@@ -319,5 +321,46 @@ function checkAddresses(groups: readonly Group[]): Finding[] {
     const found = all[index];
     if (found === undefined || isUnspecified(found.address)) return [];
     return [fault(found.path, `${found.address.text} is a virtual address already`, 'list it once')];
+  });
+}
+
+/** One interface for each virtual router, and none that is there already for something else. */
+function checkMacNames(groups: readonly Group[]): Finding[] {
+  const macs = groups.flatMap(({ spec, path }) =>
+    familiesOf(spec).flatMap((family) => {
+      const name = spec.virtualMac?.[family];
+      return name === undefined
+        ? []
+        : [{ name, at: [...path, 'virtual_mac', family === 4 ? 'name' : 'name_v6'] }];
+    }),
+  );
+  const links = new Set(groups.map(({ spec }) => spec.interface));
+  const taken = macs.flatMap(({ name, at }) =>
+    links.has(name) ? [fault(at, `${quote(name)} is the interface of a group`, 'choose another name')] : [],
+  );
+  const twice = duplicates(macs.map(({ name }) => name)).flatMap((index) => {
+    const mac = macs[index];
+    if (mac === undefined) return [];
+    const hint = 'write virtual_mac = { name = "...", name_v6 = "..." } with names of its own';
+    return [fault(mac.at, `${quote(mac.name)} is the interface of an earlier virtual MAC address`, hint)];
+  });
+  return [...taken, ...twice];
+}
+
+/** RFC 9568, 6.1: without Accept_Mode nobody can speak to the address; its owner always accepts. */
+function checkAccept(groups: readonly Group[], { service }: FileSchema): Finding[] {
+  return groups.flatMap(({ spec, at }) => {
+    if (spec.accept) return [];
+    if (spec.priority === 255) {
+      const hint = 'remove it, or write a priority of 1 to 254';
+      return [warning(at('accept'), 'means nothing to the owner of the addresses (priority 255)', hint)];
+    }
+    const virtual = new Set(placesOf(spec).map(({ prefix }) => prefix.address.text));
+    const served = service.flatMap(({ name, listen }) =>
+      listen.some(({ address }) => virtual.has(address.text)) ? [quote(name)] : [],
+    );
+    if (served.length === 0) return [];
+    const message = `packets to the group's addresses are dropped, and service ${served.join(', ')} listens there`;
+    return [warning(at('accept'), message, 'write accept = true')];
   });
 }

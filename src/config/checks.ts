@@ -2,6 +2,7 @@ import { checkFailover } from './check-failover.ts';
 import { checkHost } from './check-host.ts';
 import { checkListeners } from './check-listeners.ts';
 import { checkPrefaces } from './check-preface.ts';
+import { checkRoutes } from './check-routes.ts';
 import { checkServices } from './check-services.ts';
 import { checkTracks } from './check-tracks.ts';
 import type { Environment } from './environment.ts';
@@ -19,6 +20,7 @@ export function checkConfig(file: FileSchema, environment: Environment): Finding
     ...checkListeners(file),
     ...checkPrefaces(file),
     ...checkFailover(file),
+    ...checkRoutes(file),
     ...checkTracks(file),
     ...checkHost(file, environment),
     ...checkAdmin(file),

@@ -1,5 +1,5 @@
 import { type Duration, millis, seconds } from '../lib/duration.ts';
-import { formatEndpoint, ipFromBytes } from '../lib/ip.ts';
+import { formatEndpoint, type IpFamily, type IpPrefix, ipFromBytes } from '../lib/ip.ts';
 import type { ProxyVersion } from '../lib/proxy-header.ts';
 import type { Config } from '../model/config.ts';
 import type {
@@ -10,6 +10,7 @@ import type {
   NotifySpec,
   PeerSpec,
   VirtualAddress,
+  VirtualRoute,
 } from '../model/failover.ts';
 import type { HealthSpec, PassiveSpec, ProbeSpec } from '../model/health.ts';
 import type {
@@ -31,6 +32,7 @@ import {
   type HealthSection,
   type NotifySection,
   RCODES,
+  type RouteSection,
   type TrackSection,
 } from './schema.ts';
 
@@ -247,6 +249,30 @@ const placed = ({ address, interface: device }: GroupSection['addresses'][number
   device: device ?? null,
 });
 
+/** As keepalived calls them. */
+const macNames = ({ vrid, virtual_mac: mac }: GroupSection): FailoverGroupSpec['virtualMac'] => ({
+  4: mac?.name ?? `vrrp.${vrid}`,
+  6: mac?.name_v6 ?? `vrrp6.${vrid}`,
+});
+
+const DEFAULT_ROUTE: Readonly<Record<IpFamily, IpPrefix>> = {
+  4: { address: ipFromBytes(new Uint8Array(4)), length: 0, text: '0.0.0.0/0' },
+  6: { address: ipFromBytes(new Uint8Array(16)), length: 0, text: '::/0' },
+};
+
+function resolveRoute(route: RouteSection, link: string): VirtualRoute {
+  const { to, via = null, source = null, table } = route;
+  const family = (via ?? source)?.family ?? 4;
+  return {
+    to: to === 'default' ? DEFAULT_ROUTE[family] : to,
+    via,
+    device: route.interface ?? (via === null ? link : null),
+    table,
+    metric: route.metric ?? null,
+    source,
+  };
+}
+
 function resolveAnnounce(announce: AnnounceSection): AnnounceSpec {
   const { repeat, interval, delay, refresh, pace } = announce;
   return {
@@ -268,10 +294,13 @@ export function resolveGroup(group: GroupSection, all: FailoverSection): Failove
     // checks.ts refuses a group without an interface before anything is resolved
     interface: group.interface ?? all.interface ?? '',
     vrid: group.vrid,
+    virtualMac: group.virtual_mac === undefined ? null : macNames(group),
+    accept: group.accept ?? all.accept ?? true,
     version: group.version ?? all.version ?? 3,
     priority: group.priority ?? all.priority ?? 100,
     addresses: group.addresses.map(placed),
     excluded: group.excluded_addresses.map(placed),
+    routes: group.routes.map((route) => resolveRoute(route, group.interface ?? all.interface ?? '')),
     advertiseInterval: group.advertise_interval ?? all.advertise_interval ?? seconds(1),
     preempt: group.preempt ?? all.preempt ?? true,
     preemptDelay: group.preempt_delay ?? all.preempt_delay ?? seconds(0),

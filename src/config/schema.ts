@@ -4,7 +4,14 @@ import type { ProxyVersion } from '../lib/proxy-header.ts';
 import { RELAYS } from '../model/config.ts';
 import { MAX_WEIGHT } from '../model/failover.ts';
 import { ALGORITHMS, HASH_KEYS } from '../model/service.ts';
-import { backendEndpoint, listenEndpoint, network, unicastAddress, virtualAddress } from './addresses.ts';
+import {
+  backendEndpoint,
+  listenEndpoint,
+  network,
+  routeTarget,
+  unicastAddress,
+  virtualAddress,
+} from './addresses.ts';
 import {
   describe,
   duration,
@@ -290,6 +297,26 @@ const placedAddress = z.strictObject({
 /** `"10.0.0.100/24"` is short for `{ address = "10.0.0.100/24" }`. */
 const held = z.preprocess((raw) => (isTable(raw) ? raw : { address: raw }), placedAddress);
 
+const route = z.strictObject({
+  to: routeTarget(),
+  via: unicastAddress().optional(),
+  interface: interfaceName.optional(),
+  table: integer(1, 4_294_967_295).default(254),
+  metric: integer(1, 4_294_967_295).optional(),
+  source: unicastAddress().optional(),
+});
+
+const virtualMacTable = z.strictObject({
+  name: interfaceName.optional(),
+  name_v6: interfaceName.optional(),
+});
+
+/** `virtual_mac = true` is short for `virtual_mac = {}`; false is the same as without. */
+const virtualMac = z.preprocess((raw) => {
+  if (raw === true) return {};
+  return raw === false ? undefined : raw;
+}, virtualMacTable.optional());
+
 const version = integer(2, 3).transform((n): 2 | 3 => (n === 2 ? 2 : 3));
 
 const commandLine = () => z.array(textLeaf('a program or argument', right)).optional();
@@ -316,6 +343,7 @@ const groupSettings = {
   checksum: oneOf(['rfc5798', 'rfc9568']).optional(),
   announce: announce.optional(),
   lease: duration(seconds(1), seconds(60)).optional(),
+  accept: flag().optional(),
   notify: notify.optional(),
 };
 
@@ -324,6 +352,8 @@ const group = z.strictObject({
   vrid: integer(1, 255),
   addresses: z.array(held).default([]),
   excluded_addresses: z.array(held).default([]),
+  routes: z.array(route).default([]),
+  virtual_mac: virtualMac.optional(),
   ...groupSettings,
   unicast: unicast.optional(),
   auth_pass: text('a password of 1 to 8 bytes').optional(),
@@ -419,4 +449,5 @@ export type FailoverSection = NonNullable<FileSchema['failover']>;
 export type AnnounceSection = NonNullable<FailoverSection['announce']>;
 export type NotifySection = NonNullable<FailoverSection['notify']>;
 export type GroupSection = FailoverSection['group'][number];
+export type RouteSection = GroupSection['routes'][number];
 export type TrackSection = FailoverSection['track'][number];

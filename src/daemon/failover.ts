@@ -4,13 +4,14 @@ import { Trackers } from '../control-path/track/trackers.ts';
 import { AgentHandle } from '../failover/agent-handle.ts';
 import { Handovers } from '../failover/handover/handovers.ts';
 import { Notifier } from '../failover/notifier.ts';
+import { PacketRules } from '../failover/packet-rules.ts';
 import { loadSecret } from '../failover/peer/secret.ts';
 import { HEARTBEAT_MS } from '../failover/protocol.ts';
 import type { Clock, Timer } from '../lib/clock.ts';
 import { after, formatDuration, type Instant, millis, toSeconds } from '../lib/duration.ts';
 import { EXIT, TandemError } from '../lib/errors.ts';
 import type { Emit } from '../model/event.ts';
-import type { FailoverSpec, Standing } from '../model/failover.ts';
+import type { FailoverSpec, Standing, Standings } from '../model/failover.ts';
 import type { Native } from '../native/index.ts';
 import { type DrillEntry, Drills } from './drills.ts';
 import { killAgent, killNode } from './kill.ts';
@@ -55,6 +56,7 @@ export class Failover {
   readonly #trackers: Trackers;
   readonly #notifier: Notifier;
   readonly #drills: Drills;
+  readonly #rules: PacketRules;
   #running: Running | null = null;
   #fitness: Fitness;
   /** With the daemon, not with the [failover] section: a reload may bring that one later. */
@@ -69,6 +71,7 @@ export class Failover {
     this.#fitness = fitness;
     this.#startedAt = clock.now();
     this.#trackers = new Trackers({ links: native, clock, emit, onChange: () => this.#tellStandings() });
+    this.#rules = new PacketRules({ native, clock, emit, onChange: () => this.#tellStandings() });
     this.#notifier = new Notifier({ emit, clock });
     this.#drills = new Drills(emit, () => clock.wallMillis());
   }
@@ -88,6 +91,8 @@ export class Failover {
     this.#running = { spec, agent, handovers };
     // what a crash left behind goes before an address is claimed
     await handovers?.start();
+    await this.#rules.cleanUp();
+    await this.#rules.configure(spec);
     this.#trackers.configure(spec.tracks);
     this.#waitAtStart(spec);
     this.#tellStandings();
@@ -130,8 +135,12 @@ export class Failover {
     this.#trackers.configure(spec.tracks);
     this.#tellStandings();
     this.#notifier.configure(spec.groups);
-    this.#running.agent.configure(spec);
-    this.#running.handovers?.configure(spec);
+    const { agent, handovers } = this.#running;
+    // rules for an address come before the address
+    void this.#rules.configure(spec).then(() => {
+      if (this.#running?.spec === spec) agent.configure(spec);
+    });
+    handovers?.configure(spec);
   }
 
   /** The role first, then what a handover keeps for connections of the past. */
@@ -142,6 +151,7 @@ export class Failover {
     const running = this.#running;
     await running?.agent.stop();
     await running?.handovers?.stop();
+    await this.#rules.stop();
     this.#running = null;
   }
 
@@ -159,7 +169,16 @@ export class Failover {
     if (this.#running === null) return;
     const { spec, agent } = this.#running;
     const base = this.#startup === null ? standingOf(this.#fitness) : waiting(spec);
-    agent.setStandings(this.#trackers.standings(spec, base));
+    agent.setStandings(this.#withRules(this.#trackers.standings(spec, base)));
+  }
+
+  /** A group without its packet rules stands aside. */
+  #withRules(standings: Standings): Standings {
+    const entries = Object.entries(standings).map(([group, standing]): [string, Standing] => {
+      const fault = standing.fault ?? this.#rules.faultOf(group);
+      return [group, { ...standing, fault }];
+    });
+    return Object.fromEntries(entries);
   }
 
   /** @throws TandemError 'no-failover' */

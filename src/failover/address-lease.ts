@@ -18,6 +18,8 @@ export interface LeaseOptions {
   readonly fields: EventFields;
   /** Null when there is no such interface. */
   readonly ifindexOf: (device: string) => number | null;
+  /** Does the address bring a route to its subnet? Left out: yes. */
+  readonly wantsRoute?: (held: HeldAddress) => boolean;
   /** The host holds this address for good: it is not ours to lease or to remove. */
   readonly isPermanent: (ifindex: number, address: IpAddress) => boolean;
   /** Through which refreshes go, so that a stalled process does not put back what its successor now holds. */
@@ -191,13 +193,18 @@ export class AddressLease {
   }
 
   #put(ifindex: number, held: HeldAddress, event: LeaseEvent | null): void {
-    const { native, isPermanent, emit } = this.#options;
+    const { native, isPermanent, wantsRoute, emit } = this.#options;
     if (!isPermanent(ifindex, held.address)) {
       const lifetime = Math.ceil(toSeconds(this.#lifetime));
       // An IPv6 host would take its newest address as the source of connections of its own, to backends for
       // one, and they would break when the address moves: deprecated ones are only used by who binds them.
       const preferred = held.address.family === 6 ? 0 : lifetime;
-      native.putAddress({ ...request(ifindex, held), lifetime, preferred });
+      native.putAddress({
+        ...request(ifindex, held),
+        lifetime,
+        preferred,
+        prefixRoute: wantsRoute?.(held) ?? true,
+      });
     }
     this.#held.add(held.text);
     if (event === null) return;

@@ -6,7 +6,7 @@ import type { AddressInfo, LinkInfo, Native } from '../native/index.ts';
 import { takeOff } from './address-lease.ts';
 import { type InterfaceView, isPermanent, readiness } from './interface-view.ts';
 import type { RouterKey } from './protocol.ts';
-import { sendAdvertisement } from './router-port.ts';
+import { openSender, sendAdvertisement } from './router-port.ts';
 import {
   describeRouter,
   type HeldAddress,
@@ -14,7 +14,8 @@ import {
   type VirtualRouterSpec,
   virtualRouterSpecs,
 } from './router-spec.ts';
-import { VrrpSender } from './vrrp-socket.ts';
+import { macsCleaned, removeStaleMacs } from './virtual-mac.ts';
+import { removeStaleRoutes, routesCleaned } from './virtual-routes.ts';
 
 const FLUSH_LIMIT_MS = 200;
 
@@ -40,10 +41,12 @@ export async function cleanUpAfterAgent(options: AftermathOptions): Promise<void
     complain(options, 'the interfaces cannot be listed', error);
     return;
   }
+  removeRoutes(options);
   const virtual = new Set(specs.flatMap(({ held }) => held.map(({ address }) => address.text)));
   const isVirtual = (address: IpAddress): boolean => virtual.has(address.text);
   // every address first: they are what hurts
   const removed = specs.map((spec) => removeAddresses(options, spec, views));
+  removeMacs(options);
   await Promise.all(
     specs.map(async (spec, index) => {
       const texts = removed[index] ?? [];
@@ -61,6 +64,24 @@ function viewsOf(links: readonly LinkInfo[], addresses: readonly AddressInfo[]):
       { ...link, addresses: addresses.filter(({ ifindex }) => ifindex === link.index) },
     ]),
   );
+}
+
+function removeRoutes(options: AftermathOptions): void {
+  try {
+    const count = removeStaleRoutes(options.native, []);
+    if (count > 0) options.emit(routesCleaned(count));
+  } catch (error) {
+    complain(options, 'the routes cannot be removed', error);
+  }
+}
+
+function removeMacs({ native, emit }: AftermathOptions): void {
+  try {
+    const names = removeStaleMacs(native, new Set());
+    if (names.length > 0) emit(macsCleaned(names));
+  } catch (error) {
+    complain({ emit }, 'the interfaces of the virtual MAC addresses cannot be removed', error);
+  }
 }
 
 function removeAddresses(
@@ -94,11 +115,10 @@ async function resign(
   if (!found.ready) return false;
   let failed = false;
   try {
-    const place = { family: spec.family, interface: found.view.name, ifindex: found.view.index };
     const onFailure = (): void => {
       failed = true;
     };
-    const sender = new VrrpSender(place, onFailure, onFailure);
+    const sender = openSender(options.native, spec, found.view, onFailure, onFailure);
     // twice: for good (vrrp/resignation.ts)
     for (let n = 0; n < 2; n++) sendAdvertisement(sender, spec, found.source, 0);
     await sender.flush(FLUSH_LIMIT_MS);
@@ -126,7 +146,7 @@ function report(
   });
 }
 
-function complain({ emit }: AftermathOptions, what: string, error: unknown): void {
+function complain({ emit }: Pick<AftermathOptions, 'emit'>, what: string, error: unknown): void {
   emit({
     level: 'error',
     name: 'failover.error',

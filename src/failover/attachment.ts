@@ -18,6 +18,8 @@ export interface AttachmentOptions {
   readonly around: Surroundings;
   readonly announcers: Announcers;
   readonly events: RouterEvents;
+  /** Makes what the addresses are to be held on. @throws Error or NativeError */
+  readonly prepare: (view: InterfaceView) => void;
   readonly onMessage: (message: Uint8Array, envelope: Envelope) => void;
   /** New sockets, which send from this address. */
   readonly onSource: (source: IpAddress) => void;
@@ -69,7 +71,7 @@ export class Attachment {
       return;
     }
     const open = this.#port?.serves(spec(), found.view, found.source) === true || this.#open(found);
-    if (!open || !this.#attachAnnouncers()) return;
+    if (!open || !this.#prepare(found) || !this.#attachAnnouncers()) return;
     if (this.#blocked !== null) events.link('info', `can use ${found.view.name} again`);
     this.#blocked = null;
     onLink(true);
@@ -79,6 +81,7 @@ export class Attachment {
   #missingDevice(): string | null {
     const { spec, around } = this.#options;
     for (const device of devicesOf(spec())) {
+      if (device === spec().mac?.device) continue;
       const view = around.links.view(device);
       if (view === null) return `interface ${device} does not exist`;
       if (!view.up) return `interface ${device} is down`;
@@ -127,6 +130,16 @@ export class Attachment {
     }
     onSource(source);
     return true;
+  }
+
+  #prepare({ view }: Ready): boolean {
+    const { prepare } = this.#options;
+    try {
+      prepare(view);
+      return true;
+    } catch (error) {
+      return this.#failed('the interface with the virtual MAC address cannot be made', error);
+    }
   }
 
   #attachAnnouncers(): boolean {

@@ -2,8 +2,9 @@ import { compareIp, type IpAddress } from '../lib/ip.ts';
 import type { Native, NativeHandle } from '../native/index.ts';
 import { type Envelope, encodeAdvertisement, passData, VRRP_GROUP_4, VRRP_GROUP_6 } from '../vrrp/packet.ts';
 import type { InterfaceView } from './interface-view.ts';
+import { MacSender } from './mac-sender.ts';
 import { unicastPeers, type VirtualRouterSpec } from './router-spec.ts';
-import { openReceiver, VrrpSender } from './vrrp-socket.ts';
+import { openReceiver, type Sender, VrrpSender } from './vrrp-socket.ts';
 
 export interface PortOptions {
   readonly native: Native;
@@ -21,7 +22,7 @@ export class RouterPort {
   readonly view: InterfaceView;
   readonly source: IpAddress;
   readonly #unicast: string;
-  readonly #sender: VrrpSender;
+  readonly #sender: Sender;
   readonly #receiver: NativeHandle;
 
   /** @throws TandemError or NativeError without privileges, or when the interface is gone. */
@@ -30,7 +31,7 @@ export class RouterPort {
     this.view = view;
     this.source = source;
     this.#unicast = unicastKey(spec);
-    this.#sender = new VrrpSender(place, onSendError, onDead);
+    this.#sender = openSender(native, spec, view, onSendError, onDead);
     try {
       const unicast = unicastPeers(spec) !== null;
       this.#receiver = openReceiver(native, { ...place, unicast, onMessage, onError: onDead });
@@ -65,9 +66,27 @@ export class RouterPort {
   }
 }
 
+/**
+ * From the virtual MAC address where the group has one, but not to unicast peers: those would take it for the
+ * MAC address of this host's own IP address.
+ * @throws TandemError or NativeError without privileges, or when the interface is gone.
+ */
+export function openSender(
+  native: Native,
+  spec: VirtualRouterSpec,
+  { name, index }: Pick<InterfaceView, 'name' | 'index'>,
+  onError: (error: Error) => void,
+  onDead: (error: Error) => void,
+): Sender {
+  if (spec.mac !== null && unicastPeers(spec) === null) {
+    return new MacSender(native, index, spec.mac.address, onError);
+  }
+  return new VrrpSender({ family: spec.family, interface: name, ifindex: index }, onError, onDead);
+}
+
 /** Encodes for each destination (it is part of the pseudo-header) and sends. */
 export function sendAdvertisement(
-  sender: VrrpSender,
+  sender: Sender,
   spec: VirtualRouterSpec,
   source: IpAddress,
   priority: number,

@@ -11,7 +11,7 @@ import {
   type VrrpState,
 } from '../model/failover.ts';
 import type { TransitionRecord } from '../model/history.ts';
-import type { Native } from '../native/index.ts';
+import type { Native, NativeHandle } from '../native/index.ts';
 import type { ResumePoint } from '../vrrp/router.ts';
 import { coordinate } from '../vrrp/sync.ts';
 import { LinkMonitor } from './link-monitor.ts';
@@ -26,7 +26,9 @@ import {
   virtualRouterSpecs,
 } from './router-spec.ts';
 import { StallGuard } from './stall-guard.ts';
+import { macsCleaned, removeStaleMacs } from './virtual-mac.ts';
 import { VirtualRouter } from './virtual-router.ts';
+import { ROUTE_PROTOCOL, removeStaleRoutes, routesCleaned, routesFailed } from './virtual-routes.ts';
 
 /** How long goodbyes may take to leave the host. */
 const FLUSH_LIMIT_MS = 200;
@@ -56,7 +58,9 @@ export class RouterSet {
   readonly #routers = new Map<RouterKey, VirtualRouter>();
   readonly #links: LinkMonitor;
   readonly #guard: StallGuard;
-  #specs: readonly VirtualRouterSpec[] = [];
+  /** Null before the first configuration. */
+  #specs: readonly VirtualRouterSpec[] | null = null;
+  #routeMonitor: NativeHandle | null = null;
   #standings: Standings = {};
   #resigned = false;
   /** States at the last coordination of partners. */
@@ -83,9 +87,14 @@ export class RouterSet {
   /** Starts new routers, stops dropped ones, and leaves state and timers of the others alone. */
   configure(spec: FailoverSpec, resume: Readonly<Record<RouterKey, ResumePoint>>): void {
     const wanted = virtualRouterSpecs(spec);
+    if (this.#specs === null) this.#removeStale(wanted, resume);
     this.#specs = wanted;
+    this.#watchRoutes(wanted.some(({ routes }) => routes.length > 0));
     this.#guard.tolerance = toleranceOf(wanted);
-    this.#drop(new Set(wanted.map(({ key }) => key)));
+    // an interface of another name cannot be swapped while the addresses are on it
+    const isSame = ({ key, mac }: VirtualRouterSpec): boolean =>
+      this.#routers.get(key)?.spec.mac?.device === mac?.device;
+    this.#drop(new Set(wanted.filter(isSame).map(({ key }) => key)));
     const created = wanted.filter(({ key }) => !this.#routers.has(key)).map((one) => this.#create(one));
     // only when all are known: one router's virtual address must not become another's source
     this.#asOne(() => {
@@ -165,6 +174,42 @@ export class RouterSet {
     for (const router of this.#routers.values()) router.close();
     this.#guard.close();
     this.#links.close();
+    this.#watchRoutes(false);
+  }
+
+  /** What a predecessor that was killed left behind; what belongs to a role that is kept stays. */
+  #removeStale(wanted: readonly VirtualRouterSpec[], resume: Readonly<Record<RouterKey, ResumePoint>>): void {
+    const { native, emit } = this.#options;
+    const resumed = wanted.filter(({ key }) => resume[key]?.state === 'Active');
+    try {
+      const count = removeStaleRoutes(
+        native,
+        resumed.flatMap(({ routes }) => routes),
+      );
+      if (count > 0) emit(routesCleaned(count));
+      const names = removeStaleMacs(native, new Set(resumed.flatMap(({ mac }) => mac?.device ?? [])));
+      if (names.length > 0) emit(macsCleaned(names));
+    } catch (error) {
+      emit(routesFailed('what a predecessor left cannot be removed', error));
+    }
+  }
+
+  /** Only where there are routes: on a router with the whole Internet's, every change would be looked at. */
+  #watchRoutes(wanted: boolean): void {
+    if (!wanted) {
+      this.#routeMonitor?.close();
+      this.#routeMonitor = null;
+      return;
+    }
+    const { native, emit } = this.#options;
+    try {
+      this.#routeMonitor ??= native.monitorRoutes(ROUTE_PROTOCOL, (event) => {
+        if (event.type === 'route' && !event.removed) return;
+        for (const router of this.#routers.values()) router.routesChanged();
+      });
+    } catch (error) {
+      emit(routesFailed('routes cannot be watched; they are looked at every two seconds', error));
+    }
   }
 
   async #flush(): Promise<void> {
@@ -277,7 +322,7 @@ export class RouterSet {
 
   /** Of the configuration that is being applied: partners may not have been created yet. */
   #isSynced(of: VirtualRouterSpec): boolean {
-    return this.#specs.some((spec) => spec.key !== of.key && bundleOf(spec) === bundleOf(of));
+    return (this.#specs ?? []).some((spec) => spec.key !== of.key && bundleOf(spec) === bundleOf(of));
   }
 
   #isVirtual(address: IpAddress): boolean {

@@ -1,5 +1,5 @@
 import { type IpFamily, type IpPrefix, isLinkLocal } from '../lib/ip.ts';
-import type { FailoverGroupSpec, FailoverSpec, VirtualAddress } from '../model/failover.ts';
+import type { FailoverGroupSpec, FailoverSpec, VirtualAddress, VirtualRoute } from '../model/failover.ts';
 import { advertisedAddresses } from '../vrrp/packet.ts';
 import type { RouterKey } from './protocol.ts';
 
@@ -14,6 +14,10 @@ export interface VirtualRouterSpec {
   readonly held: readonly HeldAddress[];
   /** `[failover.peer]` is configured: there are two nodes. */
   readonly paired: boolean;
+  /** Of this family; of the other one too, where that is not advertised. */
+  readonly routes: readonly VirtualRoute[];
+  /** The interface with the virtual MAC address; null where the group's own carries the addresses. */
+  readonly mac: { readonly device: string; readonly address: Uint8Array } | null;
 }
 
 /** A virtual address and the interface that carries it. */
@@ -30,10 +34,14 @@ export function virtualRouterSpecs(spec: FailoverSpec): VirtualRouterSpec[] {
   );
 }
 
-/** An excluded address goes with the virtual router of its family; where there is none, with the other one. */
-function excludedOf({ addresses, excluded }: FailoverGroupSpec, family: IpFamily): VirtualAddress[] {
-  const isAdvertised = (of: IpFamily): boolean => addresses.some(({ address }) => address.family === of);
-  return excluded.filter(({ address }) => address.family === family || !isAdvertised(address.family));
+/** RFC 9568, 7.3: 00-00-5E-00-01-{VRID} for IPv4, 00-00-5E-00-02-{VRID} for IPv6. */
+export function virtualMacAddress(vrid: number, family: IpFamily): Uint8Array {
+  return Uint8Array.of(0x00, 0x00, 0x5e, 0x00, family === 4 ? 0x01 : 0x02, vrid);
+}
+
+/** Addresses and routes go with the virtual router of their family; where there is none, with the other one. */
+function goesWith(group: FailoverGroupSpec, router: IpFamily, family: IpFamily): boolean {
+  return family === router || !group.addresses.some(({ address }) => address.family === family);
 }
 
 function virtualRouterSpec(group: FailoverGroupSpec, family: IpFamily, paired: boolean): VirtualRouterSpec {
@@ -48,13 +56,26 @@ function virtualRouterSpec(group: FailoverGroupSpec, family: IpFamily, paired: b
     // the derived link-local address: the link's own fe80::/64 route already covers it
     return { address, length: 128, text: `${address.text}/128`, device: null };
   });
-  const held = [...addresses, ...excludedOf(group, family)].map((prefix): HeldAddress => {
-    return { ...prefix, device: prefix.device ?? group.interface };
+  const device = group.virtualMac?.[family];
+  const mac = device === undefined ? null : { device, address: virtualMacAddress(group.vrid, family) };
+  const excluded = group.excluded.filter(({ address }) => goesWith(group, family, address.family));
+  const held = [...addresses, ...excluded].map((prefix): HeldAddress => {
+    return { ...prefix, device: prefix.device ?? mac?.device ?? group.interface };
   });
-  return { key: `${group.vrid}/${family}@${group.interface}`, family, group, addresses, held, paired };
+  const routes = group.routes.filter(({ to }) => goesWith(group, family, to.address.family));
+  return {
+    key: `${group.vrid}/${family}@${group.interface}`,
+    family,
+    group,
+    addresses,
+    held,
+    paired,
+    routes,
+    mac,
+  };
 }
 
-/** The interfaces that the router holds addresses on, its own first. */
+/** The interfaces that the router holds addresses on, its own first; one with the virtual MAC address is among them. */
 export function devicesOf({ group, held }: VirtualRouterSpec): string[] {
   return [...new Set([group.interface, ...held.map(({ device }) => device)])];
 }

@@ -3,8 +3,8 @@ import type { Standing, VirtualRouterStatus } from '../model/failover.ts';
 import { explain } from '../vrrp/explain.ts';
 import { outlook } from '../vrrp/outlook.ts';
 import { effectivePriority, type Router } from '../vrrp/router.ts';
-import type { AddressLease } from './address-lease.ts';
 import type { DuplicateWatch } from './duplicate-watch.ts';
+import type { Holdings } from './holdings.ts';
 import type { Reception } from './reception.ts';
 import { heldText, type VirtualRouterSpec } from './router-spec.ts';
 import type { TransitionLog } from './transition-log.ts';
@@ -16,8 +16,7 @@ export interface StatusInput {
   /** What keeps the router in its state from outside its state machine, unless that is Active; null for nothing. */
   readonly hindrance: string | null;
   readonly standing: Standing;
-  readonly holdsAddresses: boolean;
-  readonly lease: Pick<AddressLease, 'refreshedAt'>;
+  readonly holdings: Pick<Holdings, 'lease' | 'holdsAddresses' | 'routes'>;
   readonly log: Pick<TransitionLog, 'since' | 'count'>;
   readonly conflicts: number;
   readonly duplicates: Pick<DuplicateWatch, 'status'>;
@@ -30,7 +29,7 @@ export function routerStatus(input: StatusInput): VirtualRouterStatus {
   const { spec, router, reception, hindrance, now } = input;
   const { peer, state } = router;
   const { name, vrid, interface: device } = spec.group;
-  const { refreshedAt } = input.lease;
+  const { refreshedAt } = input.holdings.lease;
   const leaseAge = refreshedAt && between(refreshedAt, now);
   const explained = state !== 'Active' && router.started ? hindrance : null;
   const explanation = explained === null ? explain(router, input.standing.reason) : `${state}: ${explained}`;
@@ -45,7 +44,8 @@ export function routerStatus(input: StatusInput): VirtualRouterStatus {
     priority: router.settings.priority,
     effectivePriority: effectivePriority(router),
     addresses: spec.held.map((held) => heldText(held, device)),
-    holdsAddresses: input.holdsAddresses,
+    holdsAddresses: input.holdings.holdsAddresses(),
+    routes: input.holdings.routes(),
     leaseAgeMillis: leaseAge === null ? null : toMillis(leaseAge),
     explanation,
     outlook: outlook(router),

@@ -3,7 +3,6 @@ import { type Duration, type Instant, seconds } from '../lib/duration.ts';
 import { messageOf } from '../lib/errors.ts';
 import { type IpAddress, ipFromBytes } from '../lib/ip.ts';
 import { GOOD_STANDING, MAX_WEIGHT, type Standing, type VirtualRouterStatus } from '../model/failover.ts';
-import type { AddressInfo } from '../native/index.ts';
 import type { Envelope } from '../vrrp/packet.ts';
 import {
   createRouter,
@@ -17,15 +16,15 @@ import {
 import { step } from '../vrrp/state-machine.ts';
 import type { SyncInput } from '../vrrp/sync.ts';
 import type { Stepped } from '../vrrp/transition.ts';
-import { AddressLease } from './address-lease.ts';
 import { Announcers } from './announcers.ts';
 import { Attachment } from './attachment.ts';
 import { ClaimGate } from './claim-gate.ts';
 import { DuplicateWatch } from './duplicate-watch.ts';
-import { type InterfaceView, isPermanent } from './interface-view.ts';
+import { Holdings } from './holdings.ts';
+import type { InterfaceView } from './interface-view.ts';
 import { Reception } from './reception.ts';
 import { RouterEvents } from './router-events.ts';
-import { describeRouter, devicesOf, routerFields, type VirtualRouterSpec } from './router-spec.ts';
+import { describeRouter, routerFields, type VirtualRouterSpec } from './router-spec.ts';
 import { routerStatus } from './router-status.ts';
 import type { Surroundings } from './surroundings.ts';
 import { type Move, TransitionLog } from './transition-log.ts';
@@ -37,7 +36,7 @@ const CLAIM_RETRY = seconds(15);
 export class VirtualRouter {
   readonly #around: Surroundings;
   readonly #timers = new Map<TimerName, Timer>();
-  readonly #lease: AddressLease;
+  readonly #holdings: Holdings;
   readonly #announcers: Announcers;
   readonly #attachment: Attachment;
   readonly #reception: Reception;
@@ -59,7 +58,7 @@ export class VirtualRouter {
   #closed = false;
 
   constructor(spec: VirtualRouterSpec, around: Surroundings) {
-    const { native, clock, emit, guard, isOtherVrid } = around;
+    const { native, clock, emit, isOtherVrid } = around;
     const fields = routerFields(spec);
     const { group, held } = spec;
     this.#spec = spec;
@@ -78,28 +77,19 @@ export class VirtualRouter {
       (vrid) => isOtherVrid(this.#spec, vrid),
       (reason, source) => this.#events.discarded(reason, source),
     );
-    this.#lease = new AddressLease(
-      {
-        native,
-        clock,
-        emit,
-        fields,
-        ifindexOf: (device) => this.#view(device)?.index ?? null,
-        isPermanent: (ifindex, address) => this.#isPermanent(ifindex, address),
-        whenCurrent: (act) => guard.run(act),
-        onRestored: () => this.#feed({ type: 'contested' }),
-      },
-      held,
-      group.lease,
+    this.#holdings = new Holdings(
+      () => this.#spec,
+      around,
+      () => this.#feed({ type: 'contested' }),
     );
     this.#announcers = new Announcers(
       {
-        view: (device) => this.#view(device),
+        view: (device) => this.#holdings.announcedFrom(device),
         native,
         clock,
         emit,
         fields,
-        isOwner: () => this.#router.state === 'Active' && this.#lease.complete,
+        isOwner: () => this.#router.state === 'Active' && this.#holdings.lease.complete,
         onForeignClaim: (claim) => this.#duplicates.claimed(claim),
       },
       held,
@@ -116,6 +106,7 @@ export class VirtualRouter {
       around,
       announcers: this.#announcers,
       events: this.#events,
+      prepare: (view) => this.#prepare(view),
       onMessage: (message, envelope) => this.#heard(message, envelope),
       onSource: (source) => this.#sendFrom(source),
       onLink: (up) => this.#feed({ type: 'link', up }),
@@ -152,21 +143,24 @@ export class VirtualRouter {
   /** Priority 0 when Active, and Initialize. */
   resign(reason: 'shutdown' | 'supervisor-lost'): void {
     this.#feed({ type: 'stop', reason });
+    if (reason === 'shutdown') this.#holdings.dismantle();
   }
 
   /** Priority 0, and Initialize as soon as another router has the addresses or had the time to take them. */
   async part(): Promise<void> {
     this.#feed({ type: 'part' });
-    if (!this.#router.parting) return;
-    await new Promise<void>((resolve) => {
-      this.#onParted = resolve;
-    });
+    if (this.#router.parting) {
+      await new Promise<void>((resolve) => {
+        this.#onParted = resolve;
+      });
+    }
+    this.#holdings.dismantle();
   }
 
   /** Falls silent without a word; the addresses stay for the successor that resumes from the returned point. */
   handOn(): ResumePoint | null {
     const { state, raised, yielded } = this.#router;
-    this.#lease.abandon();
+    this.#holdings.abandon();
     this.close();
     return state === 'Initialize' ? null : { state, effectivePriority: raised, yielded };
   }
@@ -212,7 +206,7 @@ export class VirtualRouter {
   reconfigure(spec: VirtualRouterSpec): void {
     this.#spec = spec;
     this.#announcers.update(spec.held, spec.group.announce);
-    if (this.#lease.update(spec.held, spec.group.lease)) this.#announcers.announce('active');
+    if (this.#holdings.update()) this.#announcers.announce('active');
     this.#reception.configure(spec, this.#attachment.port?.source ?? null);
     this.#feed({ type: 'reconfigure', settings: this.#settings(this.#router.settings.source) });
     this.interfaceChanged();
@@ -221,10 +215,15 @@ export class VirtualRouter {
   /** The interface's link or addresses may have changed; also opens what could not be opened before. */
   interfaceChanged(): void {
     this.#attachment.check();
+    this.#holdings.verifyRoutes();
+  }
+
+  routesChanged(): void {
+    this.#holdings.verifyRoutes();
   }
 
   addressRemoved(ifindex: number, address: IpAddress): void {
-    this.#lease.addressRemoved(ifindex, address);
+    this.#holdings.addressRemoved(ifindex, address);
   }
 
   /** A stall is over and everything received during it has been read. */
@@ -233,11 +232,11 @@ export class VirtualRouter {
     const heard = this.#heardInStall;
     this.#heardInStall = null;
     if (heard !== null) {
-      if (heard.priority > 0 && this.#lease.isLost()) this.#feed({ type: 'lapsed' });
+      if (heard.priority > 0 && this.#holdings.isLost()) this.#feed({ type: 'lapsed' });
       this.#feed(heard);
     }
     if (this.#router.state !== 'Active') return;
-    this.#lease.verify();
+    this.#holdings.verify();
     this.#feed({ type: 'contested' });
   }
 
@@ -264,8 +263,7 @@ export class VirtualRouter {
       reception: this.#reception,
       hindrance: this.#hindrance(),
       standing: this.#standing,
-      holdsAddresses: this.#holdsAddresses(),
-      lease: this.#lease,
+      holdings: this.#holdings,
       log: this.#log,
       conflicts: this.#events.conflicts,
       duplicates: this.#duplicates,
@@ -318,7 +316,7 @@ export class VirtualRouter {
         break;
       case 'release':
         this.#announcers.stop();
-        this.#lease.release();
+        this.#holdings.release();
         break;
       case 'announce':
         this.#announcers.announce(stepped.before.state === 'Active' ? 'conflict' : 'active');
@@ -347,12 +345,19 @@ export class VirtualRouter {
   #claim(): void {
     try {
       if (this.#attachment.port === null) throw new Error(`no interface ${this.#spec.group.interface}`);
-      this.#lease.acquire();
+      this.#holdings.claim();
     } catch (error) {
       this.#claimFailed = `the addresses cannot be added: ${messageOf(error)}`;
       this.#events.error(this.#claimFailed, error);
       this.#retryClaim();
     }
+  }
+
+  /** When the interface with the virtual MAC address had to be made anew, the addresses went with the old one. */
+  #prepare(view: InterfaceView): void {
+    if (!this.#holdings.prepare(view) || this.#router.state !== 'Active') return;
+    this.#claim();
+    this.#feed({ type: 'contested' });
   }
 
   #sendFrom(source: IpAddress): void {
@@ -385,28 +390,11 @@ export class VirtualRouter {
 
   #removeStale(): void {
     try {
-      const removed = this.#lease.removeStale();
+      const removed = this.#holdings.removeStale();
       if (removed.length > 0) this.#events.removedStale(removed);
     } catch (error) {
       this.#events.error('addresses cannot be changed', error);
     }
-  }
-
-  #view(device: string): InterfaceView | null {
-    return this.#around.links.view(device);
-  }
-
-  #isPermanent(ifindex: number, address: IpAddress): boolean {
-    return devicesOf(this.#spec)
-      .flatMap((device) => this.#view(device)?.addresses ?? [])
-      .some((info) => info.ifindex === ifindex && isPermanent(info) && isSame(info, address));
-  }
-
-  #holdsAddresses(): boolean {
-    if (this.#lease.complete) return true;
-    return this.#spec.held.every(({ address, device }) =>
-      this.#view(device)?.addresses.some((info) => isSame(info, address)),
-    );
   }
 
   #feedFitness(): void {
@@ -430,9 +418,6 @@ export class VirtualRouter {
     this.#around.onTransition(record);
   }
 }
-
-const isSame = (info: AddressInfo, address: IpAddress): boolean =>
-  Buffer.compare(info.address, address.bytes) === 0;
 
 type Heard = Extract<RouterInput, { type: 'advertisement' }>;
 

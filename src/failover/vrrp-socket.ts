@@ -78,8 +78,16 @@ function mreqn(group: Uint8Array, ifindex: number): Buffer {
   return Buffer.concat([group, new Uint8Array(4), native32(ifindex)]);
 }
 
+/** Where advertisements go. */
+export interface Sender {
+  send(message: Uint8Array, source: IpAddress, destination: IpAddress): void;
+  /** Resolves when everything was handed to the kernel, or after `limitMs`. */
+  flush(limitMs: number): Promise<void>;
+  close(): void;
+}
+
 /** Sends advertisements: multicast does not come back to this host, and a datagram has the source it is given. */
-export class VrrpSender {
+export class VrrpSender implements Sender {
   readonly #socket: Socket;
   readonly #place: Place;
   readonly #onError: (error: Error) => void;
@@ -162,7 +170,7 @@ export class VrrpSender {
 }
 
 /** The IP header in front of a message; the kernel fills in IPv4's identification and checksum. */
-function withHeader(message: Uint8Array, source: IpAddress, destination: IpAddress): Uint8Array {
+export function withHeader(message: Uint8Array, source: IpAddress, destination: IpAddress): Uint8Array {
   const writer = new ByteWriter(40 + message.length);
   if (source.family === 4) {
     writer

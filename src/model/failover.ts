@@ -60,6 +60,22 @@ export interface NotifySpec {
   readonly onTimeout: 'proceed' | 'refuse';
 }
 
+/** A route that is there while the group is Active. */
+export interface VirtualRoute {
+  /** The default route is 0.0.0.0/0 or ::/0. */
+  readonly to: IpPrefix;
+  /** Null: straight onto the interface. */
+  readonly via: IpAddress | null;
+  /** Null: the interface that leads to `via`. */
+  readonly device: string | null;
+  /** 254 is the main table. */
+  readonly table: number;
+  /** Null: the kernel's default. */
+  readonly metric: number | null;
+  /** Preferred source address; null: the kernel chooses. */
+  readonly source: IpAddress | null;
+}
+
 /** One virtual router id with its addresses: IPv4 and IPv6 run one VRRP state machine each. */
 export interface FailoverGroupSpec {
   readonly name: string;
@@ -72,6 +88,11 @@ export interface FailoverGroupSpec {
   readonly addresses: readonly VirtualAddress[];
   /** Held and announced like the others, but not part of the advertisements. */
   readonly excluded: readonly VirtualAddress[];
+  readonly routes: readonly VirtualRoute[];
+  /** The names of the interfaces with the virtual router's MAC address, by family; null for the host's own. */
+  readonly virtualMac: Readonly<Record<IpFamily, string>> | null;
+  /** False: packets to the virtual addresses are dropped (RFC 9568, 6.1: Accept_Mode). */
+  readonly accept: boolean;
   readonly advertiseInterval: Duration;
   readonly preempt: boolean;
   /** A node that could preempt waits this long first. */
@@ -194,6 +215,8 @@ export interface VirtualRouterStatus {
   readonly addresses: readonly string[];
   /** Does the kernel hold the addresses on this node now? */
   readonly holdsAddresses: boolean;
+  /** The routes that move along, and whether they are in place. */
+  readonly routes: readonly { readonly route: string; readonly installed: boolean }[];
   /** Milliseconds since the kernel was last told to keep the addresses; null when none are leased. */
   readonly leaseAgeMillis: number | null;
   /** A sentence for people: why this node is Active or not. */

@@ -44,6 +44,12 @@ export interface LinkInfo {
   /** IFF_LOWER_UP: carrier. */
   readonly carrier: boolean;
   readonly mtu: number;
+  /** IFLA_LINK: index of the interface below (a macvlan's); 0 for none. */
+  readonly lower: number;
+  /** IFLA_IFALIAS; empty for none. */
+  readonly alias: string;
+  /** IFLA_INFO_KIND, "macvlan"; empty for a device of its own. */
+  readonly kind: string;
 }
 
 /** One address as rtnetlink reports it. */
@@ -69,6 +75,43 @@ export interface LeaseOptions {
   readonly lifetime: number;
   /** preferred_lft, at most `lifetime`; 0 is deprecated: never chosen as the source of a new connection. */
   readonly preferred: number;
+  /** False leaves out the route to the prefix; a prefix of one host never has one. */
+  readonly prefixRoute?: boolean;
+}
+
+/** What identifies a route of one protocol. */
+export interface RouteKey {
+  /** 4 or 16 bytes, host bits clear. */
+  readonly destination: Uint8Array;
+  readonly prefixLength: number;
+  readonly table: number;
+  /** 0 is the kernel's default (IPv6: 1024). */
+  readonly metric: number;
+  /** rtm_protocol. */
+  readonly protocol: number;
+}
+
+/** One unicast route as rtnetlink reports it. */
+export interface RouteInfo extends RouteKey {
+  /** 0: the one that leads to the gateway. */
+  readonly ifindex: number;
+  readonly gateway: Uint8Array | null;
+  /** Preferred source address. */
+  readonly source: Uint8Array | null;
+}
+
+export type RouteEvent =
+  | { readonly type: 'route'; readonly route: RouteInfo; readonly removed: boolean }
+  /** The kernel dropped events (ENOBUFS): list again. */
+  | { readonly type: 'overrun' };
+
+export interface MacvlanOptions {
+  readonly name: string;
+  /** Index of the interface below. */
+  readonly lower: number;
+  readonly mac: Uint8Array;
+  /** MACVLAN_MODE_*: 1 private, 2 VEPA, 4 bridge. */
+  readonly mode: number;
 }
 
 export type NetlinkEvent =
@@ -161,6 +204,21 @@ export interface Native {
   listLinks(): LinkInfo[];
   /** Link and address changes (RTMGRP_LINK, RTMGRP_IPV4_IFADDR, RTMGRP_IPV6_IFADDR). */
   monitor(listener: (event: NetlinkEvent) => void): NativeHandle;
+
+  /** Adds a unicast route (NLM_F_EXCL); false when there is one with the same destination, table and metric. */
+  addRoute(route: RouteInfo): boolean;
+  /** Removes a route of that protocol; false when there is none. */
+  removeRoute(route: RouteKey): boolean;
+  /** The unicast routes of one rtm_protocol, in every table. */
+  listRoutes(family: 4 | 6, protocol: number): RouteInfo[];
+  /** Changes of them (RTMGRP_IPV4_ROUTE, RTMGRP_IPV6_ROUTE), where the kernel tells of them. */
+  monitorRoutes(protocol: number, listener: (event: RouteEvent) => void): NativeHandle;
+
+  /** RTM_NEWLINK with kind macvlan; it is down at first. */
+  createMacvlan(options: MacvlanOptions): void;
+  setLink(ifindex: number, changes: { readonly up?: boolean; readonly alias?: string }): void;
+  /** RTM_DELLINK; false when it was gone. */
+  removeLink(ifindex: number): boolean;
 
   /** AF_PACKET/SOCK_RAW on one interface and EtherType; 0 sends only. `listener` gets whole frames. */
   openPacketSocket(

@@ -7,9 +7,10 @@
  */
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
 import { eventually, type Host, type HostProcess, Lab, missing } from '../support/netns.ts';
+import { powerCut } from '../support/peering.ts';
 import { Tandem } from '../support/tandem.ts';
 
-const unable = missing('tcpdump');
+const unable = missing('tcpdump', 'nft', 'ping');
 
 describe.skipIf(unable !== null)('options of failover groups', () => {
   let lab: Lab;
@@ -119,5 +120,97 @@ ${group}
     host.ip('link', 'set', 'eth1', 'up');
     await tandem.waitState('Active');
     expect(host.holds('10.99.1.100')).toBe(true);
+  });
+
+  test('routes: there while Active, healed, never in the way of others, gone at the end', async () => {
+    const routes = `routes = [
+      { to = "10.50.0.0/16", via = "10.99.0.9", source = "10.99.0.100" },
+      { to = "10.51.0.0/16", via = "10.99.0.9", table = 77, metric = 9 },
+      { to = "2001:db8:50::/48", via = "2001:db8:99::9" },
+      { to = "10.52.0.0/16", via = "10.99.0.9" },
+    ]`;
+    host.ip('route', 'add', '10.52.0.0/16', 'via', '10.99.0.254');
+    const tandem = await start(toml(routes));
+    await tandem.waitState('Active');
+    const shown = (...which: string[]): string =>
+      host.ip(...which, 'route', 'show', 'table', 'all', 'proto', '112');
+    await eventually('the routes are there', () => {
+      const [four, six] = [shown('-4'), shown('-6')];
+      return (
+        /^10\.50\.0\.0\/16 via 10\.99\.0\.9 dev eth0 src 10\.99\.0\.100/m.test(four) &&
+        /^10\.51\.0\.0\/16 via 10\.99\.0\.9 dev eth0 table 77 metric 9/m.test(four) &&
+        six.startsWith('2001:db8:50::/48 via 2001:db8:99::9 dev eth0')
+      );
+    });
+    expect(tandem.process.log()).toContain('failover.route-foreign');
+    expect(host.ip('route', 'show', '10.52.0.0/16')).toContain('via 10.99.0.254');
+    const status = await tandem.router();
+    expect(status.routes.map(({ installed }) => installed)).toEqual([true, true, true, false]);
+    // deleted by somebody else, silently by the kernel with its source address, and flushed whole
+    host.ip('route', 'del', '10.51.0.0/16', 'table', '77');
+    await eventually('it is back', () => shown().includes('10.51.0.0/16'), 1_500, 10);
+    host.ip('addr', 'del', '10.99.0.100/24', 'dev', 'eth0');
+    await eventually('both are back', () => host.holds('10.99.0.100') && shown().includes('10.50.0.0/16'));
+    host.ip('route', 'flush', 'proto', '112', 'table', 'all');
+    host.ip('-6', 'route', 'flush', 'proto', '112');
+    await eventually(
+      'all are back',
+      () => /10\.50.*\n.*10\.51/.test(shown('-4')) && shown('-6').includes('db8:50'),
+    );
+    // somebody else's went: ours takes the place
+    host.ip('route', 'del', '10.52.0.0/16');
+    await eventually('ours is there', () => shown().includes('10.52.0.0/16'));
+    await tandem.stop();
+    expect(shown('-4') + shown('-6')).toBe('');
+  });
+
+  test('routes of a daemon that was killed whole go at the next start; those of a dead agent at once', async () => {
+    const shown = (): string => host.ip('route', 'show', 'proto', '112');
+    const tandem = await start(toml('routes = [{ to = "10.50.0.0/16", via = "10.99.0.9" }]'));
+    await tandem.waitState('Active');
+    await eventually('the route is there', () => shown() !== '');
+    const pid = await tandem.agentPid();
+    process.kill(pid, 'SIGKILL');
+    await eventually('the supervisor cleaned up', () => tandem.process.log().includes('removed 1 routes'));
+    await tandem.waitState('Active');
+    await eventually('the route is there again', () => shown() !== '');
+    powerCut(host);
+    await tandem.process.exited;
+    expect(shown()).toContain('10.50.0.0/16');
+    const next = await start(toml(''));
+    await next.waitState('Active');
+    expect(shown()).toBe('');
+    expect(next.process.log()).toContain('removed 1 routes that a predecessor left');
+  });
+
+  test('accept = false: nothing but neighbour discovery reaches the virtual addresses', async () => {
+    const ping = async (address: string): Promise<number | null> =>
+      (await client.run(['ping', '-c1', '-W1', address])).status;
+    const group = (accept: boolean): string =>
+      toml(`accept = ${accept}\nexcluded_addresses = ["2001:db8:99::100/64"]`);
+    const tandem = await start(group(false));
+    await tandem.waitState('Active');
+    expect(await ping('10.99.0.100')).not.toBe(0);
+    expect(await ping('2001:db8:99::100')).not.toBe(0);
+    expect(await ping('10.99.0.1')).toBe(0);
+    // the address itself is resolved: a router forwards for those who use it as their gateway
+    expect(client.ip('neigh', 'show', '10.99.0.100')).toContain('lladdr');
+    expect(client.ip('-6', 'neigh', 'show', '2001:db8:99::100')).toContain('lladdr');
+    tandem.writeConfig(group(true));
+    expect((await tandem.tandem('reload')).status).toBe(0);
+    await eventually('it accepts', async () => (await ping('10.99.0.100')) === 0);
+    expect(await ping('2001:db8:99::100')).toBe(0);
+    tandem.writeConfig(group(false));
+    expect((await tandem.tandem('reload')).status).toBe(0);
+    await eventually('it drops again', async () => (await ping('10.99.0.100')) !== 0);
+    powerCut(host);
+    await tandem.process.exited;
+    const tables = async (): Promise<string> => (await host.run(['nft', 'list', 'tables'])).stdout;
+    expect(await tables()).toContain('tandem_group_vrid-51_4'.replace('-', '_'));
+    // the next start cleans up, whatever is configured now
+    const next = await start(toml(''));
+    await next.waitState('Active');
+    expect(await tables()).toBe('');
+    expect(await ping('10.99.0.100')).toBe(0);
   });
 });

@@ -50,6 +50,9 @@ function readGroup({ addresses, excluded = [], announce, advertiseMillis, leaseS
     ...given,
     addresses: addresses.map(readAddress),
     excluded: excluded.map(readAddress),
+    routes: [],
+    virtualMac: null,
+    accept: true,
     advertiseInterval: millis(advertiseMillis ?? 100),
     lease: millis((leaseSeconds ?? 2) * 1000),
     unicast: unicast

@@ -96,6 +96,7 @@ export function statusOf(changes: Partial<Status> = {}): Status {
           effectivePriority: 200,
           addresses: ['10.0.0.100/24'],
           holdsAddresses: true,
+          routes: [],
           leaseAgeMillis: 250,
           explanation: 'Active: highest priority heard',
           outlook: ['would become Backup when another router advertises a priority above 200'],

@@ -9,6 +9,8 @@ import type {
   NetlinkEvent,
   PacketSocket,
   Raw6Message,
+  RouteInfo,
+  RouteKey,
 } from '../../src/native/index.ts';
 
 export const IFA_F_TENTATIVE = 0x40;
@@ -18,6 +20,8 @@ export class FakeKernel {
   readonly addresses = new Map<string, AddressInfo>();
   readonly links = new Map<number, LinkInfo>();
   readonly frames: Uint8Array[] = [];
+  /** Of every protocol. */
+  routes: RouteInfo[] = [];
   /** Every putAddress and removeAddress, in words. */
   readonly calls: string[] = [];
   /** Thrown by the next calls that change addresses. */
@@ -35,6 +39,12 @@ export class FakeKernel {
       listAddresses: () => [...this.addresses.values()],
       listLinks: () => [...this.links.values()],
       monitor: (listener: (event: NetlinkEvent) => void) => this.#watch(listener),
+      addRoute: (route: RouteInfo) => this.#addRoute(route),
+      removeRoute: (route: RouteKey) => this.#removeRoute(route),
+      listRoutes: (family: 4 | 6, protocol: number) =>
+        this.routes.filter(
+          (route) => route.protocol === protocol && (route.destination.length === 4) === (family === 4),
+        ),
       openPacketSocket: (_: number, etherType: number, listener: ((frame: Uint8Array) => void) | null) =>
         this.#packet(etherType, listener),
       openRaw6Receiver: (options: { protocol: number }, listener: (message: Raw6Message) => void) =>
@@ -76,6 +86,22 @@ export class FakeKernel {
     return this.addresses.delete(text);
   }
 
+  #addRoute(route: RouteInfo): boolean {
+    this.#check('RTM_NEWROUTE');
+    if (this.routes.some((other) => routeKey(other) === routeKey(route))) return false;
+    this.routes.push(route);
+    return true;
+  }
+
+  #removeRoute(route: RouteKey): boolean {
+    this.#check('RTM_DELROUTE');
+    const isIt = (other: RouteInfo): boolean =>
+      other.protocol === route.protocol && routeKey(other) === routeKey(route);
+    const found = this.routes.some(isIt);
+    this.routes = this.routes.filter((other) => !isIt(other));
+    return found;
+  }
+
   #check(syscall: string): void {
     if (this.refuse !== null)
       throw Object.assign(new Error(this.refuse.code), { ...this.refuse, errno: -1, syscall });
@@ -109,3 +135,6 @@ export class FakeKernel {
     };
   }
 }
+
+const routeKey = ({ destination, prefixLength, table, metric }: RouteKey): string =>
+  `${destination.join('.')}/${prefixLength} ${table} ${metric}`;

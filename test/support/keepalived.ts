@@ -21,6 +21,7 @@ export interface KeepalivedInstance {
   readonly unicast?: { readonly source: string; readonly peers: readonly string[] };
   readonly authPass?: string;
   readonly nopreempt?: boolean;
+  readonly vmac?: boolean;
 }
 
 export interface KeepalivedStats {
@@ -116,6 +117,7 @@ function instanceBlock(instance: KeepalivedInstance): string {
     `priority ${instance.priority}`,
     `advert_int ${instance.interval}`,
     ...(instance.nopreempt === true ? ['nopreempt'] : []),
+    ...(instance.vmac === true ? ['use_vmac'] : []),
     ...(authPass === undefined
       ? []
       : [`authentication {\n    auth_type PASS\n    auth_pass ${authPass}\n  }`]),

@@ -40,14 +40,13 @@ export class Tandem {
     lab: Lab,
     host: Host,
     toml: string,
-    options: { env?: Record<string, string>; timeoutMs?: number; args?: readonly string[] } = {},
+    options: { env?: Record<string, string>; timeoutMs?: number } = {},
   ): Promise<Tandem> {
     if (!existsSync(MAIN)) throw new Error(`${MAIN} is missing: npm run build`);
     const stem = join(lab.dir, `${host.name}-${++serial}`);
     const socket = `${stem}.sock`;
     writeFileSync(`${stem}.toml`, withAdmin(toml, socket));
-    const command = ['node', MAIN, 'run', '--config', `${stem}.toml`, ...(options.args ?? [])];
-    const daemon = host.spawn('tandem', command, {
+    const daemon = host.spawn('tandem', ['node', MAIN, 'run', '--config', `${stem}.toml`], {
       env: { ...options.env },
     });
     const tandem = new Tandem(host, daemon, `${stem}.toml`, socket);

@@ -34,7 +34,6 @@ export class WorkerRig {
         return handle;
       },
       workers,
-      'native',
     );
     return new WorkerRig(rig, handles, workers);
   }

@@ -3,11 +3,6 @@ import type { LogFormat } from '../../observability/logger.ts';
 import { DEFAULT_CONFIG, type Session } from '../session.ts';
 import type { Host } from './host.ts';
 
-interface RunOptions {
-  readonly logFormat?: LogFormat;
-  readonly watch?: boolean;
-}
-
 export function addRun(program: Command, host: Host): void {
   program
     .command('run')
@@ -18,17 +13,17 @@ export function addRun(program: Command, host: Host): void {
         'json',
       ]),
     )
-    .option('--watch', 'reload whenever the configuration file changes')
-    .action((options: RunOptions, command: Command) => host.run(command, (session) => run(session, options)));
+    .action((options: { logFormat?: LogFormat }, command: Command) =>
+      host.run(command, (session) => run(session, options.logFormat)),
+    );
 }
 
 /** Ends when the daemon has stopped, with its exit status. */
-async function run(session: Session, { logFormat, watch }: RunOptions): Promise<number> {
+async function run(session: Session, logFormat: LogFormat | undefined): Promise<number> {
   // Loaded only here: no other command needs the daemon's insides.
   const { runDaemon } = await import('../../daemon.ts');
   return runDaemon({
     configPath: session.configOption ?? DEFAULT_CONFIG,
     ...(logFormat === undefined ? {} : { logFormat }),
-    watch: watch === true,
   });
 }

@@ -8,6 +8,8 @@ import type { Flow } from './tcp-table.ts';
 
 export const TABLE_PREFIX = 'tandem_handover';
 
+export type TableFamily = 'netdev' | 'arp' | 'inet';
+
 export type NftCommand = Readonly<Record<string, unknown>>;
 
 /** Half-open connections leave the set of known ones after this long without another SYN. */
@@ -142,13 +144,59 @@ export function quietCommands({ table, device, addresses, own }: QuietSpec): Nft
   ];
 }
 
+export interface AcceptSpec {
+  readonly table: string;
+  /** The virtual addresses. */
+  readonly addresses: readonly IpAddress[];
+}
+
+/**
+ * Accept_Mode off (RFC 9568, 6.4.3): packets of others to the virtual addresses are dropped, but for neighbour
+ * solicitations and advertisements.
+ */
+export function acceptCommands({ table, addresses }: AcceptSpec): NftCommand[] {
+  const place = { family: 'inet', table, chain: 'input' };
+  const rule = (...expr: NftCommand[]): NftCommand => ({
+    add: { rule: { ...place, expr: [{ match: { op: '!=', left: meta('iifname'), right: 'lo' } }, ...expr] } },
+  });
+  const ofFamily = (family: IpFamily): string[] =>
+    addresses.filter((address) => address.family === family).map(({ text }) => text);
+  const [four, six] = [ofFamily(4), ofFamily(6)];
+  const neighbours = { set: ['nd-neighbor-solicit', 'nd-neighbor-advert'] };
+  return [
+    ...freshTable('inet', table),
+    {
+      add: {
+        chain: {
+          family: 'inet',
+          table,
+          name: 'input',
+          type: 'filter',
+          hook: 'input',
+          prio: 0,
+          policy: 'accept',
+        },
+      },
+    },
+    ...(four.length === 0 ? [] : [rule(match(payload('ip', 'daddr'), oneOf(four)), { drop: null })]),
+    ...(six.length === 0
+      ? []
+      : [
+          rule(match(payload('ip6', 'daddr'), oneOf(six)), match(payload('icmpv6', 'type'), neighbours), {
+            accept: null,
+          }),
+          rule(match(payload('ip6', 'daddr'), oneOf(six)), { drop: null }),
+        ]),
+  ];
+}
+
 /** Deletes the table whether or not it is there. */
-export function deleteTable(family: 'netdev' | 'arp', name: string): NftCommand[] {
+export function deleteTable(family: TableFamily, name: string): NftCommand[] {
   const table = { table: { family, name } };
   return [{ add: table }, { delete: table }];
 }
 
-function freshTable(family: 'netdev' | 'arp', name: string): NftCommand[] {
+function freshTable(family: TableFamily, name: string): NftCommand[] {
   return [...deleteTable(family, name), { add: { table: { family, name } } }];
 }
 

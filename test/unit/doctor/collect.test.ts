@@ -40,6 +40,9 @@ const linkInfo = (index: number, name: string): LinkInfo => ({
   up: true,
   carrier: true,
   mtu: 1_500,
+  lower: 0,
+  alias: '',
+  kind: '',
 });
 
 function addressInfo(ifindex: number, text: string, flags = 0x80): AddressInfo {

@@ -22,6 +22,9 @@ const group = (addresses: string[], unicast: UnicastSpec | null = null): Failove
     .flatMap((text) => parsePrefix(text) ?? [])
     .map((prefix) => ({ ...prefix, device: null })),
   excluded: [],
+  routes: [],
+  virtualMac: null,
+  accept: true,
   advertiseInterval: millis(100),
   preempt: true,
   preemptDelay: millis(0),

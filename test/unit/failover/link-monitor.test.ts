@@ -10,6 +10,9 @@ const link = (changes: Partial<LinkInfo> = {}): LinkInfo => ({
   up: true,
   carrier: true,
   mtu: 1500,
+  lower: 0,
+  alias: '',
+  kind: '',
   ...changes,
 });
 const address = (last: number, changes: Partial<AddressInfo> = {}): AddressInfo => ({

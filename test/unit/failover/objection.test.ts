@@ -22,6 +22,7 @@ function router(group: string, over: Partial<VirtualRouterStatus> = {}): Virtual
     effectivePriority: 100,
     addresses: [],
     holdsAddresses: false,
+    routes: [],
     leaseAgeMillis: null,
     explanation: 'for a reason',
     outlook: [],

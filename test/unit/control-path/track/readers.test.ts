@@ -7,7 +7,17 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { type Links, readTrack } from '../../../../src/control-path/track/readers.ts';
 import type { TrackCheck } from '../../../../src/model/track.ts';
 
-const link = { index: 2, name: 'eth1', mac: new Uint8Array(6), up: true, carrier: true, mtu: 1_500 };
+const link = {
+  index: 2,
+  name: 'eth1',
+  mac: new Uint8Array(6),
+  up: true,
+  carrier: true,
+  mtu: 1_500,
+  lower: 0,
+  alias: '',
+  kind: '',
+};
 const noLinks: Links = { listLinks: () => [] };
 
 const read = (check: TrackCheck, links = noLinks, signal = AbortSignal.timeout(5_000)) =>

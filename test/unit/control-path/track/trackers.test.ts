@@ -6,7 +6,17 @@ import type { TrackSpec } from '../../../../src/model/track.ts';
 import { ManualClock } from '../../../support/manual-clock.ts';
 
 it('counts an inverted tracker the other way round, in status and events alike', async () => {
-  const link = { index: 2, name: 'eth1', mac: new Uint8Array(6), up: true, carrier: true, mtu: 1_500 };
+  const link = {
+    index: 2,
+    name: 'eth1',
+    mac: new Uint8Array(6),
+    up: true,
+    carrier: true,
+    mtu: 1_500,
+    lower: 0,
+    alias: '',
+    kind: '',
+  };
   const events: Pick<TandemEvent, 'name' | 'message'>[] = [];
   let looked = (): void => undefined;
   const first = new Promise<void>((resolve) => {
