@@ -1,5 +1,6 @@
 import { startAdminServer, startMetricsServer } from './admin/server.ts';
 import { loadConfig } from './config/load.ts';
+import { ConfigWatch } from './daemon/config-watch.ts';
 import { Supervisor } from './daemon/supervisor.ts';
 import { systemClock } from './lib/clock.ts';
 import { EXIT, messageOf } from './lib/errors.ts';
@@ -15,6 +16,8 @@ export interface RunOptions {
   readonly configPath: string;
   /** Left out: pretty on a terminal, JSON otherwise. */
   readonly logFormat?: LogFormat;
+  /** Reloads whenever the file has new content. */
+  readonly watch?: boolean;
 }
 
 /**
@@ -64,6 +67,7 @@ export async function runDaemon(options: RunOptions): Promise<number> {
   const stopped = untilStopped(supervisor, timeline, starting);
   try {
     await starting;
+    if (options.watch === true) opened.push(watchConfig(config.path, supervisor, timeline));
   } catch (error) {
     await close();
     throw error;
@@ -78,6 +82,24 @@ export async function runDaemon(options: RunOptions): Promise<number> {
   emit({ level: 'info', name: 'daemon.stopped', message: 'stopped', fields: {} });
   await close();
   return EXIT.ok;
+}
+
+/** @returns ends it */
+function watchConfig(path: string, supervisor: Supervisor, timeline: Timeline): () => Promise<void> {
+  const watch = new ConfigWatch({
+    path,
+    clock: systemClock,
+    // what went wrong is in the log already, as config.rejected
+    changed: () => void supervisor.reload().catch(() => undefined),
+    warn: (message) => timeline.emit({ level: 'warn', name: 'config.warning', message, fields: {} }),
+  });
+  const unsubscribe = timeline.subscribe(({ name }) => {
+    if (name === 'config.reloaded' || name === 'config.rejected') watch.refresh();
+  });
+  return async () => {
+    unsubscribe();
+    watch.close();
+  };
 }
 
 /**

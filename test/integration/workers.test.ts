@@ -3,7 +3,11 @@
  *
  *   clients ---- 127.0.0.1:service [worker 0, 1, 2] ---- backends on 127.0.0.1
  */
+import { spawn } from 'node:child_process';
 import type { Socket } from 'node:net';
+import { text } from 'node:stream/consumers';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { fileURLToPath } from 'node:url';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { seconds } from '../../src/lib/duration.ts';
 import type { ServiceSpec } from '../../src/model/service.ts';
@@ -14,6 +18,7 @@ import { UdpClient, udpServer } from '../support/udp.ts';
 import { WorkerRig } from '../support/worker-rig.ts';
 
 const WORKERS = 3;
+const CONNECT_LOAD = fileURLToPath(new URL('../support/connect-load.mjs', import.meta.url));
 let rig: WorkerRig;
 let port: number;
 const cleanups: (() => Promise<void> | void)[] = [];
@@ -179,6 +184,43 @@ describe('a worker of several', () => {
     expect(rig.rig.service().sources).toBe(0);
     expect(rig.rig.events.map(({ name }) => name)).toEqual(['worker.exited']);
   });
+
+  it('that dies again and again under load costs only the connections that it had', async () => {
+    const server = await echo();
+    await serve({
+      backends: [backend(server.address)],
+      sourceLimit: sourceLimit(5_000),
+      maxConnections: 5_000,
+    });
+    const load = spawn('node', [CONNECT_LOAD, '127.0.0.1', `${port}`, '400'], {
+      stdio: ['ignore', 'pipe', 'inherit'],
+    });
+    const output = text(load.stdout);
+    for (const worker of [0, 2, 0]) {
+      await sleep(500);
+      const restarts = rig.rig.dataPath.workers()[worker]?.restarts ?? 0;
+      rig.crash(worker);
+      await eventually('it has died', () => {
+        const now = rig.rig.dataPath.workers()[worker];
+        return now?.restarts === restarts + 1 && now.alive;
+      });
+    }
+    await sleep(500);
+    load.kill('SIGTERM');
+    const result = JSON.parse(await output) as {
+      started: number;
+      ok: number;
+      failed: Record<string, number>;
+    };
+    const failed = result.started - result.ok;
+    // each connection lives for a few milliseconds: few are in a worker at the moment of its death
+    expect(failed).toBeLessThan(Math.max(60, result.started / 10));
+    expect(result.failed['ECONNREFUSED']).toBeUndefined();
+    expect(result.failed['timeout']).toBeUndefined();
+    expect(result.ok).toBeGreaterThan(300);
+    await rig.quiet();
+    expect(rig.rig.service().sources).toBe(0);
+  }, 30_000);
 
   it('that stalls keeps nobody waiting: another one accepts for it', async () => {
     const server = await echo();

@@ -40,13 +40,14 @@ export class Tandem {
     lab: Lab,
     host: Host,
     toml: string,
-    options: { env?: Record<string, string>; timeoutMs?: number } = {},
+    options: { env?: Record<string, string>; timeoutMs?: number; args?: readonly string[] } = {},
   ): Promise<Tandem> {
     if (!existsSync(MAIN)) throw new Error(`${MAIN} is missing: npm run build`);
     const stem = join(lab.dir, `${host.name}-${++serial}`);
     const socket = `${stem}.sock`;
     writeFileSync(`${stem}.toml`, withAdmin(toml, socket));
-    const daemon = host.spawn('tandem', ['node', MAIN, 'run', '--config', `${stem}.toml`], {
+    const command = ['node', MAIN, 'run', '--config', `${stem}.toml`, ...(options.args ?? [])];
+    const daemon = host.spawn('tandem', command, {
       env: { ...options.env },
     });
     const tandem = new Tandem(host, daemon, `${stem}.toml`, socket);

@@ -34,6 +34,7 @@ export class WorkerRig {
         return handle;
       },
       workers,
+      'native',
     );
     return new WorkerRig(rig, handles, workers);
   }

@@ -3,6 +3,11 @@ import type { LogFormat } from '../../observability/logger.ts';
 import { DEFAULT_CONFIG, type Session } from '../session.ts';
 import type { Host } from './host.ts';
 
+interface RunOptions {
+  readonly logFormat?: LogFormat;
+  readonly watch?: boolean;
+}
+
 export function addRun(program: Command, host: Host): void {
   program
     .command('run')
@@ -13,17 +18,17 @@ export function addRun(program: Command, host: Host): void {
         'json',
       ]),
     )
-    .action((options: { logFormat?: LogFormat }, command: Command) =>
-      host.run(command, (session) => run(session, options.logFormat)),
-    );
+    .option('--watch', 'reload whenever the configuration file changes')
+    .action((options: RunOptions, command: Command) => host.run(command, (session) => run(session, options)));
 }
 
 /** Ends when the daemon has stopped, with its exit status. */
-async function run(session: Session, logFormat: LogFormat | undefined): Promise<number> {
+async function run(session: Session, { logFormat, watch }: RunOptions): Promise<number> {
   // Loaded only here: no other command needs the daemon's insides.
   const { runDaemon } = await import('../../daemon.ts');
   return runDaemon({
     configPath: session.configOption ?? DEFAULT_CONFIG,
     ...(logFormat === undefined ? {} : { logFormat }),
+    watch: watch === true,
   });
 }
