@@ -3,7 +3,9 @@ import type { IpFamily } from '../../../lib/ip.ts';
 import { convertAnnounce } from './announce.ts';
 import { convertAddresses, type GroupAddresses } from './convert-addresses.ts';
 import { convertSyncGroups, electionOf, type Membership } from './convert-election.ts';
+import { convertAccept, convertVirtualMac } from './convert-mac.ts';
 import { convertNotify } from './convert-notify.ts';
+import { convertRoutes } from './convert-routes.ts';
 import { Tracks } from './convert-tracks.ts';
 import type { Journal } from './journal.ts';
 import type { ArpSpacing, Globals, KeepalivedModel, SyncGroup, VrrpInstance } from './model.ts';
@@ -34,6 +36,7 @@ export function convertFailover(
     told: new Set(),
     tracks,
   };
+  for (const instance of instances) context.used.take(`link ${deviceOf(instance, globals)}`);
   const groups = instances.flatMap((instance) => convertInstance(instance, context));
   tracks.remarkUnused();
   const tables = tracks.tables();
@@ -131,6 +134,7 @@ function groupTable(instance: VrrpInstance, base: GroupBase, context: Context): 
   const { section, peers, source } = instance;
   const membership = context.memberships.get(instance);
   const { priority, preempt, preemptDelay } = membership?.election ?? electionOf(instance);
+  const routes = convertRoutes(section, base.device, (key) => context.used.take(key));
   const track = context.tracks.of({
     section,
     tracks: instance.tracks,
@@ -151,6 +155,9 @@ function groupTable(instance: VrrpInstance, base: GroupBase, context: Context): 
       advertise_interval: convertInterval(instance, base.version),
       addresses: base.held.addresses,
       excluded_addresses: base.held.excluded.length === 0 ? undefined : base.held.excluded,
+      virtual_mac: convertVirtualMac(instance, (name) => context.used.take(`link ${name}`)),
+      accept: convertAccept(instance, context.globals),
+      routes: routes.length === 0 ? undefined : routes,
       preempt: preempt ? undefined : false,
       preempt_delay: preemptDelay > 0 ? formatDuration(seconds(preemptDelay)) : undefined,
       unicast: peers.length === 0 ? undefined : convertUnicast(instance, source?.text),

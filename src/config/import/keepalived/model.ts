@@ -20,6 +20,7 @@ export interface Globals {
   readonly version: number | undefined;
   readonly realtimePriority: number | undefined;
   readonly startupDelay: number | undefined;
+  readonly strict: boolean;
   readonly defaultInterface: string;
   readonly announce: Announce;
   readonly timeouts: LvsTimeouts;

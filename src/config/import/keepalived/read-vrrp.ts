@@ -6,6 +6,7 @@ import {
   parseIp,
   parsePrefix,
 } from '../../../lib/ip.ts';
+import { readVirtualAddress } from '../../addresses.ts';
 import { readAnnounce, readGlobalAnnounce } from './announce.ts';
 import type { Journal, Section } from './journal.ts';
 import { rowOf } from './keywords.ts';
@@ -24,6 +25,7 @@ export function readGlobals(sections: readonly Section[]): Globals {
     realtimePriority: found((globals) => globals.number('vrrp_rt_priority', 1, 99)),
     defaultInterface: found((globals) => globals.text('default_interface')) ?? 'eth0',
     startupDelay: found((globals) => globals.number('vrrp_startup_delay', 0, 1e6)),
+    strict: found((globals) => globals.flag('vrrp_strict')) === true,
     announce: readGlobalAnnounce((name, min) => found((globals) => globals.number(name, min, 1e6)), single),
     timeouts: Object.assign({}, ...sections.map(readTimeouts)),
   };
@@ -115,7 +117,7 @@ function readVirtualIp(item: Statement, excluded: boolean, journal: Journal): Vi
 
 function readPeer(item: Statement, family: IpFamily | undefined, journal: Journal): Peer[] {
   const address = parseIp(item.keyword);
-  if (address === undefined || isUnspecified(address) || isMulticast(address)) {
+  if (address === undefined || !readVirtualAddress(item.keyword).ok) {
     journal.remark(item, 'missing', 'not an address of a host');
     return [];
   }

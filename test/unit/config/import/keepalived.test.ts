@@ -240,6 +240,89 @@ describe('vrrp_instance', () => {
     expect(configOf(importText(text)).failover?.startupDelay).toBe(seconds(5.5));
   });
 
+  test('virtual MACs, with names that no other interface has', () => {
+    const macOf = (lines: string) => configOf(importText(instance(`${lines}\n${VIP}`))).failover?.groups[0];
+    expect(macOf('use_vmac\nvmac_xmit_base')?.virtualMac?.[4]).toBe('vrrp.51');
+    expect(macOf('use_vmac mac0')?.virtualMac?.[4]).toBe('mac0');
+    expect(macOf('')?.virtualMac).toBeNull();
+    const two = instance(`use_vmac same\n${VIP}`) + instance(`use_vmac same\n${VIP}`, 'B');
+    const other = two.replace('51\nuse_vmac same', '52\nuse_vmac same').replace('.100', '.101');
+    expect(configOf(importText(other)).failover?.groups.map((group) => group.virtualMac?.[4])).toEqual([
+      'same',
+      'vrrp.51.2',
+    ]);
+    const own = importText(instance(`use_vmac vr 02:00:00:00:00:01\n${VIP}`));
+    expect(told(own, 'use_vmac')[0]).toMatch(/^changed: the MAC address of the RFC/);
+    const six = configOf(importText(instance('use_vmac vr6\nvirtual_ipaddress {\nfe80::9/64\n}')));
+    expect(six.failover?.groups[0]?.virtualMac?.[6]).toBe('vr6');
+  });
+
+  test('accept mode: off where keepalived has it off', () => {
+    const strict = 'global_defs {\nvrrp_strict\n}';
+    expect(groupOf('')?.accept).toBe(true);
+    expect(groupOf('no_accept')?.accept).toBe(false);
+    expect(groupOf('version 3', strict)?.accept).toBe(false);
+    expect(groupOf('version 3\naccept', strict)?.accept).toBe(true);
+    expect(groupOf('version 2\naccept', strict)?.accept).toBe(false);
+    expect(groupOf('strict_mode off', strict)?.accept).toBe(true);
+    expect(groupOf('priority 255', strict)?.accept).toBe(true);
+  });
+
+  const routesOf = (...lines: readonly string[]) => {
+    const result = importText(instance(`${VIP}\nvirtual_routes {\n${lines.join('\n')}\n}`));
+    const routes = configOf(result).failover?.groups[0]?.routes ?? [];
+    return {
+      result,
+      routes: routes.map(({ to, via, device, table, metric, source }) => [
+        to.text,
+        via?.text,
+        device,
+        table,
+        metric,
+        source?.text,
+      ]),
+    };
+  };
+
+  test('routes, in the words of ip-route', () => {
+    const { routes, result } = routesOf(
+      'src 10.0.0.100 to 10.1.0.0/16 via 10.0.0.254 dev eth1',
+      'default gw 10.0.0.1 table 100 metric 7 no_track',
+      '10.2.0.9/16 dev eth2 scope link',
+      '2001:db8:1::/48 via inet6 fe80::1',
+      '0.0.0.0/0 via 10.0.0.1 mtu 1400 table main',
+    );
+    expect(routes).toEqual([
+      ['10.1.0.0/16', '10.0.0.254', 'eth1', 254, null, '10.0.0.100'],
+      ['0.0.0.0/0', '10.0.0.1', null, 100, 7, undefined],
+      ['10.2.0.0/16', undefined, 'eth2', 254, null, undefined],
+      ['2001:db8:1::/48', 'fe80::1', 'eth0', 254, null, undefined],
+      ['0.0.0.0/0', '10.0.0.1', null, 254, null, undefined],
+    ]);
+    expect(told(result, '0.0.0.0/0 mtu')[0]).toMatch(/^missing: the route comes without it/);
+  });
+
+  test.each([
+    'blackhole 10.3.0.0/16',
+    '10.3.0.0/16 nexthop via 10.0.0.1 dev eth0 weight 1',
+    '10.3.0.0/33 via 10.0.0.1',
+    '10.3.0.0/16 via fe80::1',
+    '10.3.0.0/16 via 224.0.0.1',
+    '10.3.0.0/16 via gateway',
+    '10.3.0.0/16 via 10.0.0.1 table local',
+    '10.3.0.0/16 via 10.0.0.1 table blue',
+    '10.3.0.0/16 via 10.0.0.1 metric 0',
+    'via 10.0.0.1',
+    '224.0.0.0/4 dev eth0',
+    '10.3.0.0/16 dev a/b',
+    '10.1.0.0/16 via 10.0.0.2',
+  ])('a route that Tandem cannot have, %j, is left out and told', (line) => {
+    const { routes, result } = routesOf('10.1.0.0/16 via 10.0.0.1', line);
+    expect(result.faults).toEqual([]);
+    expect(routes).toHaveLength(1);
+    expect(lost(result)[0]?.note).toMatch(/^left out/);
+  });
+
   const held = (lines: string) => {
     const group = configOf(importText(instance(lines))).failover?.groups[0];
     const written = (all: NonNullable<typeof group>['addresses'] = []): string[] =>
