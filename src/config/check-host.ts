@@ -35,16 +35,46 @@ function checkAdminGroup({ admin: { group } }: FileSchema, environment: Environm
   return [fault(['admin', 'group'], `this host has no group ${quote(group)}`, hint)];
 }
 
-/** The programs of exec checks. Paths that are not absolute are check-services.ts's business. */
+/**
+ * The programs of checks, trackers and notifications. Without one of the last nothing but that is missing: a
+ * warning. Paths that are not absolute are the business of the other checks.
+ */
 function checkPrograms(file: FileSchema, environment: Environment): Finding[] {
-  return file.service.flatMap(({ health }, index) => {
-    const program = health?.type === 'exec' ? health.command[0] : undefined;
-    if (program === undefined || !program.startsWith('/') || program.includes('\0')) return [];
+  return programsOf(file).flatMap(({ program, at, level }) => {
+    if (!program.startsWith('/') || program.includes('\0')) return [];
     const message = environment.programFault(program);
     if (message === undefined) return [];
-    const at = ['service', index, 'health', 'command', 0];
-    return [fault(at, `${quote(program)} ${message}`, 'name a program that the daemon may run')];
+    return [level(at, `${quote(program)} ${message}`, 'name a program that the daemon may run')];
   });
+}
+
+interface Program {
+  readonly program: string;
+  readonly at: KeyPath;
+  readonly level: typeof fault | typeof warning;
+}
+
+const NOTIFICATIONS = ['active', 'backup', 'fault', 'stopped', 'before_claim'] as const;
+
+function programsOf({ service, failover }: FileSchema): Program[] {
+  const first = (
+    command: readonly string[] | undefined,
+    at: KeyPath,
+    level: Program['level'] = fault,
+  ): Program[] => (command?.[0] === undefined ? [] : [{ program: command[0], at: [...at, 0], level }]);
+  const checks = service.flatMap(({ health }, index) =>
+    health?.type === 'exec' ? first(health.command, ['service', index, 'health', 'command']) : [],
+  );
+  const trackers = (failover?.track ?? []).flatMap((track, index) =>
+    track.type === 'script' ? first(track.command, ['failover', 'track', index, 'command']) : [],
+  );
+  const notified = (failover === undefined ? [] : [failover, ...failover.group]).flatMap(
+    ({ notify }, index) => {
+      const path = index === 0 ? ['failover', 'notify'] : ['failover', 'group', index - 1, 'notify'];
+      return NOTIFICATIONS.flatMap((key) => first(notify?.[key], [...path, key], warning));
+    },
+  );
+  return [...checks, ...trackers, ...notified];
 }
 
 /** The daemon may run as another user than this one: what this one may not read proves nothing. */

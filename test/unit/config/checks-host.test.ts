@@ -52,6 +52,38 @@ describeFaults(
   { environment: host },
 );
 
+const inFailover = (lines: string): string =>
+  `[failover]\ninterface = "eth0"\n[[failover.group]]\nvrid = 1\naddresses = ["10.0.0.9/24"]\n${lines}`;
+const script = (path: string): string =>
+  inFailover(`[[failover.track]]\nname = "s"\ntype = "script"\ncommand = ["${path}", "-q"]\n`);
+const notify = (path: string): string => inFailover(`[failover.group.notify]\nactive = ["${path}"]\n`);
+
+describeFaults(
+  'the programs of trackers and notifications',
+  [
+    fault(
+      'a script',
+      script(plain),
+      'failover.track[0].command[0]',
+      `"${plain}"`,
+      /is not executable/,
+      /may run/,
+    ),
+  ],
+  { environment: host },
+);
+
+test('a notification that cannot be run is worth a warning', () => {
+  const problems = problemsOf(notify(plain), { environment: host });
+  expect(problems).toMatchObject([{ severity: 'warning', key: 'failover.group[0].notify.active[0]' }]);
+  expect(problemsOf(notify(runnable), { environment: host })).toEqual([]);
+  const forAll = notify(runnable).replace(
+    '[[failover.group]]',
+    `notify = { backup = ["${plain}"] }\n[[failover.group]]`,
+  );
+  expect(problemsOf(forAll, { environment: host })).toMatchObject([{ key: 'failover.notify.backup[0]' }]);
+});
+
 test.each([runnable, join(dir, 'link')])('%s may be run', (path) => {
   expect(load(exec(path), { environment: host }).services).toHaveLength(1);
 });
