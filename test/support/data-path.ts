@@ -163,7 +163,7 @@ export class DataPathRig {
     limits: Partial<ProcessLimits> = {},
     spawnWorker: SpawnWorker = inProcess,
     workers = 1,
-    relay: RelayKind = 'node',
+    relay: RelayKind = 'native',
   ): Promise<DataPathRig> {
     const rig = new DataPathRig({ ...LIMITS, ...limits }, spawnWorker, workers, relay);
     await rig.dataPath.start();
