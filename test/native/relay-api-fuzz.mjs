@@ -154,11 +154,13 @@ if (!isMainThread) {
   // a listener that throws is an uncaught exception, as for any event; memory that is taken away is another
   let uncaught = 0;
   process.on('uncaughtException', () => uncaught++);
+  for (const listener of listeners) relay.setAccepting(listener, true);
   structuredClone(events.buffer, { transfer: [events.buffer] });
   for (let i = 0; i < 50 && uncaught === 0; i++) {
     connect({ port: servicePort, host: '127.0.0.1' }).on('error', () => undefined);
     await new Promise((resolve) => setTimeout(resolve, 20));
   }
+  process.removeAllListeners('uncaughtException');
   if (uncaught === 0) throw new Error('events were written into memory that is gone');
   relay.close();
   relay.close();
