@@ -30,6 +30,9 @@ function receive(count) {
     const [type, index, generation] = events.subarray(at, at + 3);
     seen.add(type);
     if (type === 1) handles.push(generation * 2 ** 22 + index);
+    // half of the clients are looked at first
+    if (type === 1 && random(2) === 0) relay.peek(handles.at(-1));
+    if (type === 7) relay.take(generation * 2 ** 22 + index, random(10));
   }
   // from within the listener, too
   if (random(3) === 0) act();
@@ -72,10 +75,15 @@ const badRoute = () =>
     junk(),
   ]);
 
+const head = () => pick([null, null, new Uint8Array(random(300))]);
+
 const OPERATIONS = [
-  () => relay.connect(handle(), route()),
-  () => relay.connect(handle(), route()),
-  () => relay.connect(handle(), random(4) === 0 ? badRoute() : route()),
+  () => relay.connect(handle(), route(), head()),
+  () => relay.connect(handle(), route(), head()),
+  () => relay.connect(handle(), random(4) === 0 ? badRoute() : route(), random(4) === 0 ? junk() : head()),
+  () => relay.peek(handle()),
+  () => relay.look(handle(), random(4) === 0 ? junk() : new Uint8Array(random(5_000))),
+  () => relay.take(handle(), random(4) === 0 ? junk() : random(500)),
   () => relay.abandon(handle()),
   () => relay.closeConnection(handle(), pick([true, false, junk()])),
   () => relay.drop(handle()),
@@ -138,13 +146,13 @@ for (let step = 0; step < Number(steps); step++) {
     client.on('error', () => undefined);
   }
   // each client is connected somewhere sooner or later
-  if (handles.length > 0) relay.connect(handles.at(-1), route());
+  if (handles.length > 0) relay.connect(handles.at(-1), route(), head());
   for (let i = random(4); i > 0; i--) act();
   if (step % 97 === 96) for (const socket of sockets) if (random(2) === 0) socket.destroy();
   if (handles.length > 500) handles.splice(0, 250);
   await turn();
 }
-const wanted = isMainThread ? [1, 2, 3, 5] : [1, 2];
+const wanted = isMainThread ? [1, 2, 3, 5, 7] : [1, 2];
 for (const type of wanted) if (!seen.has(type)) throw new Error(`no event of type ${type} in ${steps} steps`);
 if (!isMainThread) {
   parentPort.postMessage('busy');

@@ -1,5 +1,5 @@
 // The relay without JavaScript against peers that do anything at any time: connections that open, talk, stall, half-close
-// and reset at random; operations on handles that are stale or never were one. Every byte that arrives is checked to be the
+// and reset at random, and whose first bytes are looked at and taken at random; operations on handles that are stale or never were one. Every byte that arrives is checked to be the
 // next one of its own connection, every event to be one that may come now. For sanitizers and valgrind.
 //
 //   relay-fuzz SEED STEPS
@@ -24,6 +24,7 @@ namespace {
 
 using tandem::Connection;
 using tandem::EventType;
+using tandem::PeekState;
 using tandem::Relay;
 using tandem::RelayEvent;
 using tandem::Route;
@@ -79,6 +80,21 @@ uint8_t StreamByte(uint32_t stream, uint64_t offset) {
   return static_cast<uint8_t>(mixed >> 40);
 }
 
+/// What the relay puts before a client's bytes: 0xff, which is no stream's first byte, how many of the client's bytes were
+/// taken, how long the rest of the head is, and whose stream goes on behind it.
+constexpr uint8_t kHeadMark = 0xff;
+constexpr size_t kHeadSize = 9;
+
+std::vector<uint8_t> MakeHead(uint32_t stream, size_t taken, size_t rest) {
+  std::vector<uint8_t> head(kHeadSize + rest, kHeadMark);
+  for (size_t i = 0; i < 2; ++i) {
+    head[1 + i] = static_cast<uint8_t>(taken >> (8 * i));
+    head[3 + i] = static_cast<uint8_t>(rest >> (8 * i));
+  }
+  for (size_t i = 0; i < 4; ++i) head[5 + i] = static_cast<uint8_t>(stream >> (8 * i));
+  return head;
+}
+
 /// A raw socket of a client or a backend.
 struct Peer {
   UniqueFd fd;
@@ -87,6 +103,29 @@ struct Peer {
   uint64_t got = 0;
   uint32_t from = 0;
   bool shut = false;
+  std::vector<uint8_t> head;
+  bool headDone = false;
+
+  void Consume(uint8_t byte) {
+    if (!headDone && got == 0 && (!head.empty() || byte == kHeadMark)) {
+      ConsumeHead(byte);
+      return;
+    }
+    headDone = true;
+    if (got < 4) from |= static_cast<uint32_t>(byte) << (8 * got);
+    if (byte != StreamByte(from, got)) Die("a byte of another place or another connection");
+    ++got;
+  }
+
+  void ConsumeHead(uint8_t byte) {
+    head.push_back(byte);
+    if (head.size() < kHeadSize) return;
+    if (head.size() > kHeadSize && byte != kHeadMark) Die("a byte within the head");
+    if (head.size() < kHeadSize + (head[3] | head[4] << 8)) return;
+    headDone = true;
+    got = head[1] | head[2] << 8;
+    for (size_t i = 0; got > 0 && i < 4; ++i) from |= static_cast<uint32_t>(head[5 + i]) << (8 * i);
+  }
 };
 
 class Fuzz : private Relay::Sink {
@@ -113,9 +152,9 @@ class Fuzz : private Relay::Sink {
   void Finish() {
     peers_.clear();
     for (int i = 0; i < 200; ++i) relay_.Turn();
-    std::printf("accepted %d, connected %d, failed %d, closed %d, dropped %d, bytes %.0f\n", accepted_, connected_,
-                failed_, closed_, dropped_, totals_[0] + totals_[2]);
-    if (accepted_ < 20 || connected_ < 20 || failed_ < 5 || closed_ < 20) Die("that was no test");
+    std::printf("accepted %d, connected %d, failed %d, closed %d, dropped %d, taken %d, bytes %.0f\n", accepted_,
+                connected_, failed_, closed_, dropped_, taken_, totals_[0] + totals_[2]);
+    if (accepted_ < 20 || connected_ < 20 || failed_ < 5 || closed_ < 20 || taken_ < 5) Die("that was no test");
     if (totals_[0] != totals_[1] || totals_[2] != totals_[3]) Die("service and backend differ");
     relay_.Shut();
     relay_.Shut();
@@ -123,11 +162,13 @@ class Fuzz : private Relay::Sink {
   }
 
  private:
-  enum class Phase { kHeld, kConnecting, kOpen };
+  enum class Phase { kHeld, kPeeking, kConnecting, kOpen };
   struct Known {
     uint32_t index;
     uint32_t generation;
     Phase phase;
+    uint32_t stream = 0;
+    size_t taken = 0;
   };
 
   void AddListener() {
@@ -161,7 +202,8 @@ class Fuzz : private Relay::Sink {
   void AddPeer(UniqueFd fd) {
     Peer peer;
     peer.fd = std::move(fd);
-    peer.stream = nextStream_++;
+    // even, so that its first byte is not kHeadMark
+    peer.stream = nextStream_ += 2;
     peers_.push_back(std::move(peer));
   }
 
@@ -216,10 +258,7 @@ class Fuzz : private Relay::Sink {
   void Receive(Peer& peer) {
     static uint8_t bytes[200000];
     ssize_t got = ::recv(peer.fd.get(), bytes, 1 + Random() % sizeof bytes, 0);
-    for (ssize_t i = 0; i < got; ++i, ++peer.got) {
-      if (peer.got < 4) peer.from |= static_cast<uint32_t>(bytes[i]) << (8 * peer.got);
-      if (bytes[i] != StreamByte(peer.from, peer.got)) Die("a byte of another place or another connection");
-    }
+    for (ssize_t i = 0; i < got; ++i) peer.Consume(bytes[i]);
   }
 
   Route RouteTo(uint16_t port) {
@@ -239,7 +278,45 @@ class Fuzz : private Relay::Sink {
     Connection* connection = relay_.Find(known.index, known.generation);
     uint16_t ports[] = {backendPort_, backendPort_, backendPort_, refusingPort_, fullPort_};
     if (connection == nullptr) return;
-    if (relay_.Connect(connection, RouteTo(ports[Random() % 5]))) known.phase = Phase::kConnecting;
+    std::vector<uint8_t> head;
+    if (known.taken > 0 || Chance(30)) head = MakeHead(known.stream, known.taken, Random() % 3000);
+    bool begun = relay_.Connect(connection, RouteTo(ports[Random() % 5]), head.data(), head.size());
+    if (begun) known.phase = Phase::kConnecting;
+  }
+
+  void PeekIt(Known& known) {
+    Connection* connection = relay_.Find(known.index, known.generation);
+    if (connection == nullptr || relay_.Take(connection, 1)) Die("took what was not looked at");
+    uint8_t none[1];
+    if (relay_.Look(connection, none, 1) != -EINVAL) Die("looked at a client that is not looked at");
+    if (!relay_.Peek(connection) || relay_.Peek(connection)) Die("Peek");
+    known.phase = Phase::kPeeking;
+  }
+
+  /// Looks at some of what is there and takes some of that, or waits for more.
+  void OnPeekable(Known& known, PeekState state) {
+    Connection* connection = relay_.Find(known.index, known.generation);
+    // told after its end
+    if (known.phase != Phase::kPeeking || connection == nullptr) return;
+    uint8_t seen[2000];
+    ssize_t got = relay_.Look(connection, seen, 1 + Random() % sizeof seen);
+    if (state == PeekState::kReset || (got < 0 && got != -EAGAIN)) {
+      relay_.Close(connection, true);
+      return;
+    }
+    if (got >= 4) {
+      for (size_t i = 0; i < 4; ++i) known.stream |= static_cast<uint32_t>(seen[i]) << (8 * i);
+      for (ssize_t i = 0; i < got; ++i) {
+        if (seen[i] != StreamByte(known.stream, static_cast<uint64_t>(i))) Die("saw a byte of another place");
+      }
+      known.taken = Random() % static_cast<uint32_t>(got + 1);
+      if (known.taken > 0) ++taken_;
+    } else if (state != PeekState::kEnded && Chance(80)) {
+      return;
+    }
+    if (!relay_.Take(connection, known.taken) || relay_.Take(connection, 0)) Die("Take");
+    known.phase = Phase::kHeld;
+    ConnectIt(known);
   }
 
   /// Anything on any connection, also on one that is gone with its event on the way, or on a made-up handle.
@@ -261,7 +338,7 @@ class Fuzz : private Relay::Sink {
         if (relay_.Abandon(connection)) known.phase = Phase::kHeld;
         return;
       case 2:
-        if (connection->state == tandem::State::kHeld && known.phase == Phase::kHeld) {
+        if (known.phase == Phase::kHeld || known.phase == Phase::kPeeking) {
           relay_.Drop(connection);
           ++dropped_;
           known_.erase(at);
@@ -289,12 +366,19 @@ class Fuzz : private Relay::Sink {
       if (event.family != 4 || event.extra == 0) Die("no address");
       ++accepted_;
       Known& known = known_[key] = {event.index, event.generation, Phase::kHeld};
-      if (Chance(90)) ConnectIt(known);
+      if (Chance(30)) {
+        PeekIt(known);
+      } else if (Chance(90)) {
+        ConnectIt(known);
+      }
       return;
     }
     if (found == known_.end()) Die("an event of a connection that is not there");
     Known& known = found->second;
     switch (event.type) {
+      case EventType::kPeekable:
+        OnPeekable(known, static_cast<PeekState>(event.value));
+        return;
       case EventType::kConnected:
         if (known.phase != Phase::kConnecting) Die("connected out of turn");
         known.phase = Phase::kOpen;
@@ -329,7 +413,7 @@ class Fuzz : private Relay::Sink {
   uint16_t fullPort_ = 0;
   uint16_t refusingPort_ = 0;
   uint32_t listener_ = 0;
-  uint32_t nextStream_ = 1;
+  uint32_t nextStream_ = 0;
   std::vector<Peer> peers_;
   std::map<uint64_t, Known> known_;
   int accepted_ = 0;
@@ -337,6 +421,7 @@ class Fuzz : private Relay::Sink {
   int failed_ = 0;
   int closed_ = 0;
   int dropped_ = 0;
+  int taken_ = 0;
 };
 
 /// The supervisor keeps every listening socket open, so closing ours does not take it out of epoll by itself.
