@@ -51,17 +51,19 @@ export class Tandem {
       env: { ...options.env },
     });
     const tandem = new Tandem(host, daemon, `${stem}.toml`, socket);
-    await tandem.#ready(options.timeoutMs ?? 15_000);
+    const services = (toml.match(/^\[\[service\]\]/gm) ?? []).length;
+    await tandem.#ready(services, options.timeoutMs ?? 15_000);
     return tandem;
   }
 
-  async #ready(timeoutMs: number): Promise<void> {
+  /** The admin socket is there before the services are. */
+  async #ready(services: number, timeoutMs: number): Promise<void> {
     await eventually(
       `tandem on ${this.host.name} answers; its output: ${this.process.logPath}`,
       async () => {
         if (this.process.gone) throw new Error(`tandem on ${this.host.name} ended:\n${this.process.log()}`);
         return this.status().then(
-          () => true,
+          (status) => status.services.length === services,
           () => false,
         );
       },

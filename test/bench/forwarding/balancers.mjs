@@ -56,14 +56,17 @@ stream {
   };
 }
 
-const tandem = (relay) => (dir, name) => {
-  const path = join(dir, `${name}.toml`);
-  const backends = (...addresses) =>
-    addresses.map((address) => `[[service.backend]]\naddress = "${address}"\n`).join('');
-  writeFileSync(
-    path,
-    `[data_path]
+const tandem =
+  (relay, workers = 1) =>
+  (dir, name) => {
+    const path = join(dir, `${name}.toml`);
+    const backends = (...addresses) =>
+      addresses.map((address) => `[[service.backend]]\naddress = "${address}"\n`).join('');
+    writeFileSync(
+      path,
+      `[data_path]
 relay = "${relay}"
+workers = ${workers}
 [[service]]
 name = "web"
 listen = ["${VIP}:80"]
@@ -83,16 +86,17 @@ ${backends(`${ONE}:9000`, `${TWO}:9000`)}
 [admin]
 socket = "${dir}/${name}.sock"
 `,
-  );
-  const main = new URL('../../../dist/main.js', import.meta.url).pathname;
-  // for a profile: BENCH_NODE_OPTIONS='--cpu-prof --cpu-prof-dir=/tmp/profiles'
-  return `node ${process.env.BENCH_NODE_OPTIONS ?? ''} ${main} run --config ${path}`;
-};
+    );
+    const main = new URL('../../../dist/main.js', import.meta.url).pathname;
+    // for a profile: BENCH_NODE_OPTIONS='--cpu-prof --cpu-prof-dir=/tmp/profiles'
+    return `node ${process.env.BENCH_NODE_OPTIONS ?? ''} ${main} run --config ${path}`;
+  };
 
 /** `command(dir, name)` writes the configuration and returns what to run; null is no balancer at all. */
 export const BALANCERS = {
   direct: { title: 'no balancer', command: null, udp: true },
-  tandem: { title: 'Tandem', command: tandem('native'), udp: true },
+  tandem: { title: 'Tandem, 1 worker', command: tandem('native'), udp: true },
+  tandem2: { title: 'Tandem, 2 workers', command: tandem('native', 2), udp: true },
   tandemnode: { title: 'Tandem, node relay', command: tandem('node'), udp: true },
   haproxy: { title: 'HAProxy, 1 thread', command: haproxy({ threads: 1 }), udp: false },
   haproxy2: { title: 'HAProxy, 2 threads', command: haproxy({ threads: 2 }), udp: false },
