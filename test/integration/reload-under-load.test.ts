@@ -31,15 +31,15 @@ name = "n"
 [data_path]
 workers = 2
 [limits]
-max_connections = ${2_000 + n}
+max_connections = ${9_000 + n}
 [[service]]
 name = "web"
 listen = ["127.0.0.1:8000"${n % 3 === 0 ? ', "127.0.0.1:8010"' : ''}]
 schedule = "${n % 5 === 0 ? 'round-robin' : 'least-connections'}"
-max_connections = ${1_900 + (n % 7)}
+max_connections = ${8_900 + (n % 7)}
 retries = ${1 + (n % 4)}
 [service.source_limit]
-max_connections = ${1_800 + n}
+max_connections = ${8_800 + n}
 ${backends.map((port) => `[[service.backend]]\naddress = "127.0.0.1:${port}"\nweight = ${1 + (n % 9)}`).join('\n')}
 ${extra ? '[[service]]\nname = "extra"\nlisten = ["127.0.0.1:8001"]\n[[service.backend]]\naddress = "127.0.0.1:9001"' : ''}
 `;
@@ -64,7 +64,7 @@ describe.skipIf(unable !== null)('reloads under load', () => {
 
   const inForce = async (n: number): Promise<boolean> => {
     const { limits } = await tandem.status();
-    return limits.find(({ name }) => name === 'process-connections')?.max === 2_000 + n;
+    return limits.find(({ name }) => name === 'process-connections')?.max === 9_000 + n;
   };
 
   test(`${RELOADS} of them by signal, command and file: no connection fails`, async () => {
@@ -78,7 +78,7 @@ describe.skipIf(unable !== null)('reloads under load', () => {
     }
     const status = await tandem.status();
     const web = status.services.find(({ name }) => name === 'web');
-    expect(web).toMatchObject({ maxConnections: 1_900 + (RELOADS % 7) });
+    expect(web).toMatchObject({ maxConnections: 8_900 + (RELOADS % 7) });
     expect(new Set(web?.backends.map(({ weight }) => weight))).toEqual(new Set([1 + (RELOADS % 9)]));
     load.kill('SIGTERM');
     await load.exited;
