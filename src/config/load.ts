@@ -45,14 +45,15 @@ export function parseConfig(text: string, path: string, options: LoadOptions = {
   if ('message' in parsed) {
     const { position, message, hint } = parsed;
     const line = position?.line ?? null;
-    const source = line === null ? null : sourceLine(text, line);
+    const source = line === null ? null : sourceLine(text.split('\n'), line);
     const place = { file: path, line, column: position?.column ?? null, key: '', source };
     throw new ConfigError([{ severity: 'error', ...place, message, hint }]);
   }
   const { file, findings } = judge(parsed.value, environment);
   const judged = findings.map((finding) => forHost(finding, options));
+  const lines = text.split('\n');
   const problems = judged
-    .map((finding) => place(finding, text, path, parsed.positions))
+    .map((finding) => place(finding, lines, path, parsed.positions))
     .sort((a, b) => (a.line ?? 0) - (b.line ?? 0) || (a.column ?? 0) - (b.column ?? 0));
   const errors = judged.filter(({ severity }) => severity === 'error');
   if (file === undefined || errors.length > 0) {
@@ -82,13 +83,13 @@ function judge(raw: unknown, environment: Environment): { file?: FileSchema; fin
   return { findings: [...form, ...meaning] };
 }
 
-function place(finding: Finding, text: string, file: string, positions: Positions): Problem {
+function place(finding: Finding, lines: readonly string[], file: string, positions: Positions): Problem {
   const { line, column } = positions.locate(finding.path, finding.at);
   const key = formatPath(finding.path);
   const { severity, message, hint } = finding;
-  return { severity, file, line, column, key, message, hint, source: sourceLine(text, line) };
+  return { severity, file, line, column, key, message, hint, source: sourceLine(lines, line) };
 }
 
-function sourceLine(text: string, line: number): string {
-  return (text.split('\n')[line - 1] ?? '').replace(/\r$/, '');
+function sourceLine(lines: readonly string[], line: number): string {
+  return (lines[line - 1] ?? '').replace(/\r$/, '');
 }
