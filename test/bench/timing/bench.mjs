@@ -51,7 +51,7 @@ async function measure(name, duration) {
     const packets = await endCapture();
     // what the backup still has to say of the last moments
     await sleep(4 * intervalMs);
-    if (rig.takeovers() > 0) console.error(rig.keepalivedLog());
+    if (rig.takeovers() > 0) console.error(rig.keepalivedLog().slice(0, 4_000));
     return {
       name,
       seconds: duration,

@@ -55,7 +55,10 @@ the kernel's time stamps; keepalived runs at real-time priority as well (\`vrrp_
 ${results.flatMap((found) => [row(found, 'ipv4'), row(found, 'ipv6')]).join('\n')}
 
 The takeovers of both families are counted together. The first row is what Tandem does where it may (CAP_SYS_NICE, or
-\`LimitRTPRIO=\`); \`nice -20\` is what it falls back to where SCHED_FIFO is refused, and the last is for comparison.
+\`LimitRTPRIO=\`). \`nice -20\` is what it falls back to where SCHED_FIFO is refused: ahead of the others on average, but not
+each time, so give such a host advertisements of 100 ms or more. Without real-time priority the takeovers are not all the
+agent's: a keepalived that takes over works for longer than its own limit of real-time work (RLIMIT_RTTIME) allows, is ended by
+the kernel and starts again.
 `;
 }
 

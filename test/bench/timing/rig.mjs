@@ -69,7 +69,9 @@ export class Rig {
       return this.#in('client', ['curl', '-sf', '-m1', `http://${VIP4}/`]).status === 0;
     });
     await sleep(500);
-    if (this.takeovers() > 0) throw new Error(`the backup was never one:\n${this.#keepalived.log()}`);
+    // without real-time priority that may well be so; it counts
+    const sound = this.#options.realtime === 0 || this.takeovers() === 0;
+    if (!sound) throw new Error(`the backup was never one:\n${this.#keepalived.log()}`);
   }
 
   #ns = (host) => `${this.#prefix}${host}`;
