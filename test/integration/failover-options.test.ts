@@ -142,7 +142,9 @@ ${group}
         six.startsWith('2001:db8:50::/48 via 2001:db8:99::9 dev eth0')
       );
     });
-    expect(tandem.process.log()).toContain('failover.route-foreign');
+    await eventually('the foreign one is told', () =>
+      tandem.process.log().includes('failover.route-foreign'),
+    );
     expect(host.ip('route', 'show', '10.52.0.0/16')).toContain('via 10.99.0.254');
     const status = await tandem.router();
     expect(status.routes.map(({ installed }) => installed)).toEqual([true, true, true, false]);
@@ -212,5 +214,26 @@ ${group}
     await next.waitState('Active');
     expect(await tables()).toBe('');
     expect(await ping('10.99.0.100')).toBe(0);
+  });
+
+  test('an interface that is flushed, or set down and up: the addresses come back with its own one', async () => {
+    const six = (): void => void host.ip('addr', 'add', '2001:db8:99::1/64', 'dev', 'eth0', 'nodad');
+    const tandem = await start(toml('excluded_addresses = ["10.99.0.101/24"]'));
+    await tandem.waitState('Active');
+    host.ip('addr', 'flush', 'dev', 'eth0', 'scope', 'global');
+    await tandem.waitState('Initialize');
+    expect((await tandem.router()).explanation).toContain('has no IPv4 address of its own');
+    expect(host.holds('10.99.0.100')).toBe(false);
+    host.ip('addr', 'add', '10.99.0.1/24', 'dev', 'eth0');
+    six();
+    await tandem.waitState('Active');
+    for (const address of ['10.99.0.100', '10.99.0.101']) expect(host.holds(address)).toBe(true);
+    host.ip('link', 'set', 'eth0', 'down');
+    await tandem.waitState('Initialize');
+    expect(host.holds('10.99.0.100')).toBe(false);
+    host.ip('link', 'set', 'eth0', 'up');
+    six();
+    await tandem.waitState('Active');
+    for (const address of ['10.99.0.100', '10.99.0.101']) expect(host.holds(address)).toBe(true);
   });
 });
