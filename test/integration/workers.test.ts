@@ -107,7 +107,8 @@ describe('limits over all workers', () => {
     };
     await Promise.all(Array.from({ length: 12 }, one));
     clearInterval(sampler);
-    expect(most).toBeLessThanOrEqual(4);
+    // one that meets the limit between look and take is counted until it is refused: one a worker
+    expect(most).toBeLessThan(4 + WORKERS);
     expect(served + (refused()['source-limit'] ?? 0)).toBe(480);
     expect(served).toBeGreaterThan(40);
     await rig.quiet();
