@@ -25,8 +25,8 @@ const REPLY_MS = 2_000;
 const NUMBERS = { client: 50, a: 1, b: 2, backend: 20 };
 const ECHO = fileURLToPath(new URL('../../support/echo-server.mjs', import.meta.url));
 const CLIENTS = fileURLToPath(new URL('../../support/live-clients.mjs', import.meta.url));
-/** From its start until the pair serves. */
-const READY_LIMIT_MS = 25_000;
+/** From its start until the pair is Active and Backup; several start at once. */
+const READY_LIMIT_MS = 40_000;
 
 let serial = 0;
 
@@ -60,10 +60,12 @@ export class Cell {
     if (this.fault.connections) this.daemon('backend', `node ${ECHO} ${TCP_PORT}`, 'backend');
     for (const name of ['a', 'b']) this.nodes[name] = new CONTENDERS[this.work.contender].Node(this, name);
     await Promise.all(Object.values(this.nodes).map((node) => node.start()));
+    await this.#become('ready', () => Promise.all([this.nodes.a.isActive(), this.nodes.b.isBackup()]));
+    // not before: it would take the CPU from those who start
     const targets = [...this.vips, BACKEND].join(' ');
     const probe = `${this.helpers}/failover-probe probe ${PROBE_PORT} ${targets}`;
     this.probe = new Lines(this.daemon('client', probe, 'probe', true));
-    await this.#ready();
+    await this.#become('reached', async () => (await this.#silence()).map((ms) => ms < 50));
     if (this.fault.connections) await this.#connect();
   }
 
@@ -156,18 +158,17 @@ END`);
     return lines.join('\n');
   }
 
-  async #ready() {
+  async #become(what, condition) {
     const limit = performance.now() + READY_LIMIT_MS;
     for (;;) {
       for (const [name, node] of Object.entries(this.nodes)) {
-        if (node.daemon.gone)
+        if (node.daemon.gone) {
           throw new Error(`${this.work.contender} on ${name} ended:\n${node.daemon.log()}`);
+        }
       }
-      const roles = await Promise.all([this.nodes.a.isActive(), this.nodes.b.isBackup()]);
-      const silent = await this.#silence();
-      if (roles.every(Boolean) && silent.every((ms) => ms < 50)) return;
-      if (performance.now() > limit)
-        throw new Error(`${this.id}: the pair is not ready (${roles}, ${silent})`);
+      const met = await condition();
+      if (met.every(Boolean)) return;
+      if (performance.now() > limit) throw new Error(`${this.id}: not ${what}: ${met}`);
       await sleep(100);
     }
   }
