@@ -3,7 +3,7 @@
 // this needs.
 //
 //   bench.mjs --helpers DIR [--runs 7] [--faults stop,crash-both,...] [--adverts 1000,100,10] [--families 4,6]
-//             [--contenders tandem,keepalived] [--retries 2] [--json FILE] [--write FILE] [--keep-logs]
+//             [--contenders tandem,keepalived] [--retries 1] [--json FILE] [--write FILE] [--keep-logs]
 //
 // Every run is a network and processes of its own (cell.mjs), both families at once. A run during which the machine
 // itself stumbled is repeated, at most --retries times. Exit status 1 when Tandem is behind in a row, or a run failed.
@@ -27,7 +27,7 @@ const { values: options } = parseArgs({
     adverts: { type: 'string', default: '1000,100,10' },
     families: { type: 'string', default: '4,6' },
     contenders: { type: 'string', default: Object.keys(CONTENDERS).join() },
-    retries: { type: 'string', default: '2' },
+    retries: { type: 'string', default: '1' },
     json: { type: 'string' },
     write: { type: 'string' },
     'keep-logs': { type: 'boolean', default: false },

@@ -17,19 +17,23 @@ export function parallelOf(advert) {
 }
 
 /**
- * Batches of runs, one after the other. Contenders alternate: which one is first changes with every repetition.
+ * Batches of runs, one after the other. Contenders alternate: which one is first changes with every repetition. What is
+ * measured at once is mostly the same fault, so that nobody waits for another; what is alone goes round the faults.
  * @returns `[[{ contender, fault, advert, rep }, ...], ...]`
  */
 export function batches({ runs, faults, adverts, contenders }) {
-  const queue = [];
-  for (const advert of adverts) {
-    for (let rep = 0; rep < runs; rep++) {
-      const order = rep % 2 === 0 ? contenders : [...contenders].reverse();
-      for (const fault of faults)
-        for (const contender of order) queue.push({ contender, fault, advert, rep });
-    }
-  }
-  return grouped(queue);
+  const reps = Array.from({ length: runs }, (_, rep) => rep);
+  const both = (advert, rep, fault) => {
+    const order = rep % 2 === 0 ? contenders : [...contenders].reverse();
+    return order.map((contender) => ({ contender, fault, advert, rep }));
+  };
+  return grouped(
+    adverts.flatMap((advert) =>
+      parallelOf(advert) > 1
+        ? faults.flatMap((fault) => reps.flatMap((rep) => both(advert, rep, fault)))
+        : reps.flatMap((rep) => faults.flatMap((fault) => both(advert, rep, fault))),
+    ),
+  );
 }
 
 /** Only runs of one interval go on at once. */

@@ -235,7 +235,7 @@ A UDP probe goes to both addresses every millisecond. An echo of a few lines of 
 nodes, outside of the contenders: what is compared is the failover, not the forwarding. It is killed or stopped with
 the node only where the title says so. In a real installation the forwarding dies with Tandem's supervisor and with
 HAProxy, not with keepalived. The client probes the same echo on the backend, too, to which nothing happens: when that
-was silent for more than 10 ms or 5 % of the interval, the run is repeated, twice at most.
+was silent for more than 10 ms or 5 % of the interval, the run is repeated once.
 
 - **gap**: the longest time that the client waited between two answers, median and range over the runs. Some
   milliseconds are the machine's: see "nothing happens".
