@@ -57,6 +57,8 @@ for (const advert of wanted.adverts) {
 
 const dir = mkdtempSync(join(tmpdir(), 'tandem-failover-bench-'));
 const alive = new Set();
+const starting = new Set();
+let stopping = false;
 const say = (text) => console.error(text);
 
 /** Sets up, twice if need be: a machine that was busy for a moment is no result. */
@@ -69,13 +71,17 @@ async function ready(work) {
       runs: wanted.runs,
     });
     alive.add(cell);
+    const started = cell.setUp();
+    starting.add(started);
     try {
-      await cell.setUp();
+      await started;
       return cell;
     } catch (error) {
       await drop(cell);
-      if (attempt === 2) throw error;
+      if (attempt === 2 || stopping) throw error;
       say(`    again: ${error.message.split('\n')[0]}`);
+    } finally {
+      starting.delete(started);
     }
   }
 }
@@ -142,6 +148,7 @@ async function go(plan, measured, failures) {
   let left = plan.reduce((sum, batch) => sum + estimate(batch), 0);
   say(`${plan.flat().length} runs in ${plan.length} batches, about ${minutes(left)}`);
   for (const [i, batch] of plan.entries()) {
+    if (stopping) return;
     for (const [work, results] of await measure(batch, failures)) {
       measured.set(work, results);
       results.forEach(tell);
@@ -182,9 +189,10 @@ async function main() {
 }
 
 async function cleanUp() {
+  stopping = true;
   await Promise.all([...alive].map(drop));
-  // a run that was just being set up
-  await sleep(100);
+  // what was just being set up makes namespaces until it notices
+  await Promise.allSettled(starting);
   await sweep();
   if (!options['keep-logs']) rmSync(dir, { recursive: true, force: true });
   else say(`logs: ${dir}`);
