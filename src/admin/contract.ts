@@ -176,6 +176,17 @@ export const status = z.object({
       trackers: z.array(trackStatus),
       /** What goes on after a planned handover. */
       drains: z.array(drainStatus),
+      /** What the peer's supervisor reports; null without [failover.peer]. */
+      peer: z
+        .object({
+          reportAgeMillis: z.number().nullable(),
+          /** Backends whose checks pass: here, and at the peer. */
+          reaches: z.number(),
+          peerReaches: z.number().nullable(),
+          /** Why this node yields to it. */
+          yields: z.string().nullable(),
+        })
+        .nullable(),
       routers: z.array(routerStatus),
     })
     .nullable(),

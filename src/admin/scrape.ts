@@ -195,12 +195,22 @@ function setFailover(metrics: Metrics, { status, eventTotals, transitionTotals }
   metrics.set('tandem_failover_agent_heartbeat_age_seconds', {}, failover.ageMillis / 1_000);
   metrics.set('tandem_failover_fit', {}, flag(failover.fit));
   metrics.set('tandem_failover_stalls_total', {}, eventTotals.get('failover.stall') ?? 0);
+  if (failover.peer !== null) setPeer(metrics, failover.peer);
   for (const tracker of failover.trackers) setTracker(metrics, tracker);
   for (const router of failover.routers) setRouter(metrics, router);
   for (const { group, family, vrid, to, reason, count } of transitionTotals) {
     const labels = { group, family: String(family), vrid: String(vrid), to, reason };
     metrics.set('tandem_vrrp_transitions_total', labels, count);
   }
+}
+
+function setPeer(
+  metrics: Metrics,
+  { reportAgeMillis, yields }: NonNullable<NonNullable<Status['failover']>['peer']>,
+): void {
+  if (reportAgeMillis !== null)
+    metrics.set('tandem_failover_peer_report_age_seconds', {}, reportAgeMillis / 1_000);
+  metrics.set('tandem_failover_yields', {}, flag(yields !== null));
 }
 
 function setTracker(metrics: Metrics, { name, type, state, weight, fault }: TrackStatus): void {

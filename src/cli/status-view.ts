@@ -187,10 +187,22 @@ export function failoverLines(failover: NonNullable<Status['failover']>, view: V
   return [
     `${style.bold('failover')}  ${agent.join(', ')}`,
     ...stale,
+    ...(failover.peer === null ? [] : [peerLine(failover.peer, view)]),
     ...failover.trackers.map((tracker) => trackerLine(tracker, view)),
     ...failover.drains.map((drain) => drainLine(drain, view)),
     ...failover.routers.flatMap((router) => routerLines(router, view)),
   ];
+}
+
+type PeerStatus = NonNullable<NonNullable<Status['failover']>['peer']>;
+
+function peerLine({ reportAgeMillis, reaches, peerReaches, yields }: PeerStatus, { style }: View): string {
+  const heard =
+    reportAgeMillis === null
+      ? style.yellow('has not reported yet')
+      : `reported ${formatAge(reportAgeMillis)} ago`;
+  const counts = `reaches ${peerReaches ?? '?'} backends, this node ${reaches}`;
+  return `  peer  ${heard}, ${counts}${yields === null ? '' : `; ${style.yellow('yielding to it')}`}`;
 }
 
 const TRACKER_COLOR = { up: 'green', down: 'red', unknown: 'yellow' } as const;

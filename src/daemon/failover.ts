@@ -5,6 +5,7 @@ import { AgentHandle } from '../failover/agent-handle.ts';
 import { Handovers } from '../failover/handover/handovers.ts';
 import { Notifier } from '../failover/notifier.ts';
 import { PacketRules } from '../failover/packet-rules.ts';
+import { PeerReports } from '../failover/peer/reports.ts';
 import { loadSecret } from '../failover/peer/secret.ts';
 import { HEARTBEAT_MS } from '../failover/protocol.ts';
 import type { Clock, Timer } from '../lib/clock.ts';
@@ -12,9 +13,12 @@ import { after, formatDuration, type Instant, millis, toSeconds } from '../lib/d
 import { EXIT, TandemError } from '../lib/errors.ts';
 import type { Emit } from '../model/event.ts';
 import type { FailoverSpec, Standing, Standings } from '../model/failover.ts';
+import type { PeerReport, Reach } from '../model/peer-report.ts';
+import type { ServiceSpec } from '../model/service.ts';
 import type { Native } from '../native/index.ts';
 import { type DrillEntry, Drills } from './drills.ts';
 import { killAgent, killNode } from './kill.ts';
+import { PeerComparison } from './peer-comparison.ts';
 
 /** Heartbeats of the agent that may be late before its state counts as old. */
 const STALE_MS = 5 * HEARTBEAT_MS;
@@ -32,7 +36,14 @@ interface Running {
   readonly spec: FailoverSpec;
   readonly agent: AgentHandle;
   /** Null without a [failover.peer] section. */
-  readonly handovers: Handovers | null;
+  readonly peering: Peering | null;
+}
+
+/** What needs the peer's supervisor. */
+interface Peering {
+  readonly handovers: Handovers;
+  readonly reports: PeerReports;
+  readonly comparison: PeerComparison;
 }
 
 export interface FailoverCommand {
@@ -59,6 +70,8 @@ export class Failover {
   readonly #rules: PacketRules;
   #running: Running | null = null;
   #fitness: Fitness;
+  /** As last told to the agent. */
+  #standings: Standings = {};
   /** With the daemon, not with the [failover] section: a reload may bring that one later. */
   readonly #startedAt: Instant;
   /** Runs while startup_delay keeps this node out of elections. */
@@ -85,14 +98,15 @@ export class Failover {
       clock,
       onTransition: (record) => this.#notifier.tell(record),
       beforeClaim: (request) => this.#notifier.beforeClaim(request),
-      onStatus: (routers) => this.#running?.handovers?.statusChanged(routers),
+      onStatus: (routers) => this.#running?.peering?.handovers.statusChanged(routers),
     });
-    const handovers = this.#handoversOf(spec, agent);
-    this.#running = { spec, agent, handovers };
+    const peering = this.#peeringOf(spec, agent);
+    this.#running = { spec, agent, peering };
     // what a crash left behind goes before an address is claimed
-    await handovers?.start();
+    await peering?.handovers.start();
     await this.#rules.cleanUp();
     await this.#rules.configure(spec);
+    peering?.reports.start();
     this.#trackers.configure(spec.tracks);
     this.#waitAtStart(spec);
     this.#tellStandings();
@@ -117,10 +131,22 @@ export class Failover {
     });
   }
 
-  #handoversOf(spec: FailoverSpec, agent: AgentHandle): Handovers | null {
+  #peeringOf(spec: FailoverSpec, agent: AgentHandle): Peering | null {
     const { peer } = spec;
     if (peer === null) return null;
-    return new Handovers({ spec, peer, secret: loadSecret(peer.secretFile), agent, ...this.#options });
+    const { clock, emit } = this.#options;
+    const secret = loadSecret(peer.secretFile);
+    const reports = new PeerReports({ peer, secret, clock, emit, report: () => this.#report() });
+    const comparison = new PeerComparison({ clock, emit, reports });
+    const handovers = new Handovers({ ...this.#options, spec, peer, secret, agent, reports });
+    return { handovers, reports, comparison };
+  }
+
+  /** A node that a tracker keeps out of elections is no better one, whatever it reaches. */
+  #report(): PeerReport {
+    const reach = this.#running?.peering?.comparison.own ?? { digest: '', up: 0 };
+    const faultless = Object.values(this.#standings).every(({ fault }) => fault === null);
+    return { fit: this.#fitness.fit && faultless, reach };
   }
 
   /** Before work that keeps the supervisor from its heartbeats. */
@@ -135,12 +161,12 @@ export class Failover {
     this.#trackers.configure(spec.tracks);
     this.#tellStandings();
     this.#notifier.configure(spec.groups);
-    const { agent, handovers } = this.#running;
+    const { agent, peering } = this.#running;
     // rules for an address come before the address
     void this.#rules.configure(spec).then(() => {
       if (this.#running?.spec === spec) agent.configure(spec);
     });
-    handovers?.configure(spec);
+    peering?.handovers.configure(spec);
   }
 
   /** The role first, then what a handover keeps for connections of the past. */
@@ -149,8 +175,9 @@ export class Failover {
     this.#startup?.cancel();
     this.#startup = null;
     const running = this.#running;
+    running?.peering?.reports.stop();
     await running?.agent.stop();
-    await running?.handovers?.stop();
+    await running?.peering?.handovers.stop();
     await this.#rules.stop();
     this.#running = null;
   }
@@ -167,9 +194,17 @@ export class Failover {
 
   #tellStandings(): void {
     if (this.#running === null) return;
-    const { spec, agent } = this.#running;
+    const { spec, agent, peering } = this.#running;
     const base = this.#startup === null ? standingOf(this.#fitness) : waiting(spec);
-    agent.setStandings(this.#withRules(this.#trackers.standings(spec, base)));
+    const compared = peering?.comparison.standing(base) ?? base;
+    this.#standings = this.#withRules(this.#trackers.standings(spec, compared));
+    agent.setStandings(this.#standings);
+  }
+
+  /** To be called every second or so: what of the backends this node reaches, beside its peer. */
+  compareReach(reach: () => Reach, services: readonly ServiceSpec[]): void {
+    const comparison = this.#running?.peering?.comparison;
+    if (comparison?.observe(reach(), services) === true) this.#tellStandings();
   }
 
   /** A group without its packet rules stands aside. */
@@ -183,7 +218,8 @@ export class Failover {
 
   /** @throws TandemError 'no-failover' */
   async command({ command, group, by, requirePeer, force }: FailoverCommand): Promise<CommandResult> {
-    const { agent, handovers } = this.#require();
+    const { agent, peering } = this.#require();
+    const handovers = peering?.handovers ?? null;
     if (command === 'takeover') return agent.command(command, group, by);
     if (command === 'kill-agent' || command === 'kill-node') return this.#kill(command, by, force);
     if (handovers === null) {
@@ -252,7 +288,8 @@ export class Failover {
       ageMillis: agent.ageMillis,
       stale: agent.state === 'hung' || agent.ageMillis > STALE_MS,
       trackers: this.#trackers.statuses(),
-      drains: this.#running.handovers?.drains() ?? [],
+      drains: this.#running.peering?.handovers.drains() ?? [],
+      peer: this.#running.peering?.comparison.status() ?? null,
       routers: agent.routers.map((router) => ({ ...router, addresses: [...router.addresses] })),
     };
   }

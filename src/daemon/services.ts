@@ -1,3 +1,4 @@
+import { createHash } from 'node:crypto';
 import type { BackendStatus, ServiceStatus } from '../admin/contract.ts';
 import type { Probe } from '../control-path/health/probe.ts';
 import type { ProbeGate } from '../control-path/health/probe-gate.ts';
@@ -10,9 +11,11 @@ import { SlotAllocator } from '../data-path/slot-allocator.ts';
 import type { Clock } from '../lib/clock.ts';
 import { type Duration, toSeconds } from '../lib/duration.ts';
 import { EXIT, TandemError } from '../lib/errors.ts';
+import { formatEndpoint } from '../lib/ip.ts';
 import type { BackendCounters, CheckCounters, ServiceCounters } from '../model/counters.ts';
 import type { Emit } from '../model/event.ts';
 import type { ProbeResult, TrafficOutcome } from '../model/health.ts';
+import type { Reach } from '../model/peer-report.ts';
 import type { AdminState, BackendSpec, ServiceSpec } from '../model/service.ts';
 import { backendStatus, serviceStatus } from './status.ts';
 
@@ -220,6 +223,20 @@ export class Services {
     return [...this.#running.values()]
       .filter(({ controller }) => !controller.set.members.some((member) => member.disposition === 'eligible'))
       .map(({ controller }) => controller.spec.name);
+  }
+
+  /** For the comparison with the peer, which is asked every second. */
+  reach(): Reach {
+    const hash = createHash('sha256');
+    let up = 0;
+    for (const name of [...this.#running.keys()].sort()) {
+      const { controller } = this.#get(name);
+      hash.update(`${name}\n`);
+      const endpoints = controller.spec.backends.map(({ endpoint }) => formatEndpoint(endpoint));
+      for (const endpoint of endpoints.sort()) hash.update(` ${endpoint}\n`);
+      for (const { health } of controller.snapshot()) if (health === 'up' || health === 'unchecked') up++;
+    }
+    return { digest: hash.digest('hex').slice(0, 32), up };
   }
 
   #backends({ controller, backendSlots }: Running): BackendStatus[] {

@@ -147,6 +147,7 @@ export class Supervisor implements AdminBackend {
       new Periodic(clock, WATCH, () => {
         this.#watchLimits();
         this.#services.watchDrains();
+        this.#failover.compareReach(() => this.#services.reach(), this.#config.services);
       }),
     ];
   }

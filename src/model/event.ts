@@ -51,6 +51,7 @@ export const EVENT_NAMES = [
   'failover.handover',
   'failover.drill',
   'failover.peer',
+  'failover.comparison',
   'failover.auth-warning',
   'failover.error',
   'notify.started',

@@ -101,6 +101,10 @@ export const METRICS = {
   ),
   tandem_failover_drill_passed: gauge('1 when the last drill passed.', 'kind'),
   tandem_failover_fit: gauge('1 when the data path is fit to be Active.'),
+  tandem_failover_peer_report_age_seconds: gauge(
+    "Since the last report of the peer's supervisor; absent before the first.",
+  ),
+  tandem_failover_yields: gauge('1 while this node yields because its peer reaches more of the backends.'),
   tandem_tracker_up: gauge('1 when up; absent before the first look.', 'tracker', 'type'),
   tandem_tracker_weight: gauge('What it adds to the priority now.', 'tracker', 'type'),
   tandem_tracker_fault: gauge('1 while it keeps its groups in Initialize.', 'tracker', 'type'),

@@ -71,6 +71,7 @@ export function statusOf(changes: Partial<Status> = {}): Status {
       unfitReason: null,
       ageMillis: 40,
       stale: false,
+      peer: { reportAgeMillis: 200, reaches: 2, peerReaches: 2, yields: null },
       trackers: [
         {
           name: 'uplink',

@@ -17,6 +17,7 @@ import { FlowKeeper, type GroupRole } from '../flows/flow-keeper.ts';
 import { askPeer, tellPeer } from '../peer/ask.ts';
 import { connectPeer } from '../peer/channel.ts';
 import { type GroupIdentity, someStarved } from '../peer/messages.ts';
+import type { PeerReports } from '../peer/reports.ts';
 import { PeerServer } from '../peer/server.ts';
 import { Caller } from './caller.ts';
 import { type CommandResult, type GiverNode, runGiver } from './giver-run.ts';
@@ -37,6 +38,8 @@ export interface HandoversOptions {
   readonly peer: PeerSpec;
   readonly secret: Uint8Array;
   readonly agent: Pick<AgentHandle, 'command' | 'status'>;
+  /** Answers the reports that come over the same port. */
+  readonly reports: Pick<PeerReports, 'caller'>;
   readonly native: Native;
   readonly clock: Clock;
   readonly emit: Emit;
@@ -67,7 +70,7 @@ export class Handovers {
   #busy = false;
 
   constructor(options: HandoversOptions) {
-    const { peer, secret, native, clock, emit } = options;
+    const { peer, secret, native, clock, emit, reports } = options;
     this.#options = options;
     this.#spec = options.spec;
     this.#flows = new FlowKeeper({
@@ -76,7 +79,14 @@ export class Handovers {
       emit,
       onDrained: (group, handover) => void this.#tellDrained(group, handover),
     });
-    this.#server = new PeerServer({ peer, secret, native, clock, emit, onCaller: () => this.#answer() });
+    this.#server = new PeerServer({
+      peer,
+      secret,
+      native,
+      clock,
+      emit,
+      onCaller: () => reports.caller(this.#answer()),
+    });
   }
 
   /** Cleans up after a predecessor, then listens. To be called before the agent starts. Never throws. */

@@ -1,6 +1,9 @@
 import { z } from 'zod';
 
-/** What two supervisors say to each other; from the one that gives its role away, unless noted. */
+/**
+ * What two supervisors say to each other; from the one that gives its role away, unless noted. A message that the
+ * other end does not know ends the session: what is new must be said over a connection of its own.
+ */
 
 const MAX_GROUPS = 255;
 const MAX_DRAIN_MILLIS = 3_600_000;
@@ -62,6 +65,19 @@ const peerMessage = z.discriminatedUnion('type', [
   /** Please hand these over to me. Answered by 'answer' when that is done. */
   z.strictObject({ type: z.literal('request'), groups }),
   z.strictObject({ type: z.literal('answer'), ok: z.boolean(), reason }),
+  /**
+   * Either side, over a connection for nothing else: how this node is doing. Later versions may add fields, which
+   * earlier ones leave out of account; they do not change the meaning of one.
+   */
+  z.object({
+    type: z.literal('report'),
+    version: z.number().int().min(1).max(65_535),
+    fit: z.boolean(),
+    /** Names the set of configured backends. */
+    backends: z.string().max(64),
+    /** How many of them this node reaches. */
+    up: z.number().int().min(0).max(1_000_000),
+  }),
 ]);
 export type PeerMessage = z.infer<typeof peerMessage>;
 

@@ -9,8 +9,8 @@ import type { Native } from '../../native/index.ts';
 import { Complaint } from '../complaint.ts';
 import { type ChannelHandlers, PeerChannel } from './channel.ts';
 
-/** One handover, and one that was cut off and is being tried again. */
-const MAX_CONNECTIONS = 4;
+/** One handover and one for reports, and each that was cut off and is being tried again. */
+const MAX_CONNECTIONS = 6;
 /** Failed proofs within the window; then nobody is listened to until it has passed. */
 const MAX_FAILURES = 10;
 const FAILURE_WINDOW = seconds(60);

@@ -1,0 +1,174 @@
+import type { Clock, Timer } from '../../lib/clock.ts';
+import { between, type Duration, type Instant, millis, seconds } from '../../lib/duration.ts';
+import type { Emit } from '../../model/event.ts';
+import type { PeerSpec } from '../../model/failover.ts';
+import type { PeerReport } from '../../model/peer-report.ts';
+import { type ChannelEnd, connectPeer, type PeerChannel } from './channel.ts';
+import type { PeerMessage } from './messages.ts';
+import type { CallerHandlers } from './server.ts';
+
+const INTERVAL = millis(500);
+/** Six reports missed: the peer is not heard. */
+const STALE = seconds(3);
+/** Shorter than a channel may live. */
+const RENEW = seconds(30);
+const RETRY = seconds(1);
+/** After a peer that does not know reports (each one ends its session), or has another key: it counts such calls. */
+const RETRY_REFUSED = seconds(60);
+
+type ReportMessage = Extract<PeerMessage, { type: 'report' }>;
+
+export interface PeerReportsOptions {
+  readonly peer: PeerSpec;
+  readonly secret: Uint8Array;
+  readonly clock: Clock;
+  readonly emit: Emit;
+  /** What to say of this node. */
+  readonly report: () => PeerReport;
+  /** Tests replace it. */
+  readonly connect?: typeof connectPeer;
+}
+
+/**
+ * Tells the peer's supervisor about this node, and hears about that one: over a connection of our own, where each
+ * report is answered by one, and over the peer's, so that one way through a firewall is enough.
+ */
+export class PeerReports {
+  readonly #options: PeerReportsOptions;
+  #channel: PeerChannel | null = null;
+  #timer: Timer | null = null;
+  #openedAt: Instant | null = null;
+  #answered = false;
+  #heard: { readonly report: PeerReport; readonly at: Instant } | null = null;
+  #told: boolean | null = null;
+  #stopped = false;
+
+  constructor(options: PeerReportsOptions) {
+    this.#options = options;
+  }
+
+  start(): void {
+    this.#connect();
+  }
+
+  stop(): void {
+    this.#stopped = true;
+    this.#timer?.cancel();
+    this.#channel?.close();
+    this.#channel = null;
+  }
+
+  /** The last report, as long as it is fresh. */
+  latest(): PeerReport | null {
+    const age = this.age();
+    return age === null || age > STALE ? null : (this.#heard?.report ?? null);
+  }
+
+  /** Since the last report; null before the first. */
+  age(): Duration | null {
+    return this.#heard && between(this.#heard.at, this.#options.clock.now());
+  }
+
+  /** Takes reports out of what a caller says; the rest is for `other`. */
+  caller(other: CallerHandlers): CallerHandlers {
+    let channel: PeerChannel | null = null;
+    let reports = false;
+    return {
+      onOpen: (opened) => {
+        channel = opened;
+        other.onOpen(opened);
+      },
+      onMessage: (message) => {
+        if (message.type !== 'report') {
+          other.onMessage(message);
+          return;
+        }
+        // this connection will never be a handover
+        if (!reports) other.onEnd({ why: 'the peer reports', trusted: true });
+        reports = true;
+        this.#hear(message);
+        channel?.send(this.#message());
+      },
+      onEnd: (end) => {
+        channel = null;
+        if (!reports) other.onEnd(end);
+      },
+    };
+  }
+
+  #connect(): void {
+    const { peer, secret, clock, connect = connectPeer } = this.#options;
+    this.#openedAt = null;
+    this.#answered = false;
+    this.#channel = connect(
+      peer,
+      { secret, clock },
+      {
+        onOpen: () => {
+          this.#openedAt = clock.now();
+          this.#say();
+        },
+        onMessage: (message) => {
+          if (message.type !== 'report') return;
+          this.#answered = true;
+          this.#hear(message);
+        },
+        onEnd: (end) => this.#ended(end),
+      },
+    );
+  }
+
+  #ended({ why, trusted }: ChannelEnd): void {
+    this.#channel = null;
+    const refused = !trusted || (this.#openedAt !== null && !this.#answered);
+    this.#tellSilence(refused ? `${why}; it may be of an older version` : why);
+    this.#again(refused ? RETRY_REFUSED : RETRY);
+  }
+
+  #again(pause: Duration): void {
+    this.#timer?.cancel();
+    if (this.#stopped) return;
+    this.#timer = this.#options.clock.timerAfter(pause, () => this.#connect());
+  }
+
+  /** Now, and again and again; over a new connection before this one has lived too long. */
+  #say(): void {
+    const { clock } = this.#options;
+    if (this.#stopped || this.#channel === null) return;
+    if (this.#openedAt !== null && between(this.#openedAt, clock.now()) > RENEW) {
+      this.#channel.close();
+      this.#connect();
+      return;
+    }
+    this.#timer?.cancel();
+    this.#timer = clock.timerAfter(INTERVAL, () => this.#say());
+    // may find the connection dead, and then there is another timer
+    this.#channel.send(this.#message());
+    this.#tellSilence('no report for a while');
+  }
+
+  #message(): ReportMessage {
+    const { fit, reach } = this.#options.report();
+    return { type: 'report', version: 1, fit, backends: reach.digest, up: reach.up };
+  }
+
+  #hear({ fit, backends, up }: ReportMessage): void {
+    this.#heard = { report: { fit, reach: { digest: backends, up } }, at: this.#options.clock.now() };
+    if (this.#told === true) return;
+    this.#told = true;
+    this.#tell('info', 'the peer reports about itself: backends can be compared');
+  }
+
+  #tellSilence(why: string): void {
+    if (this.#told === false || this.latest() !== null) return;
+    // at the start both nodes begin at once: the first attempt may be too early
+    if (this.#told === null && this.#heard === null) return;
+    this.#told = false;
+    this.#tell('warn', `the peer reports nothing about itself: ${why}`);
+  }
+
+  #tell(level: 'info' | 'warn', message: string): void {
+    const { address } = this.#options.peer;
+    this.#options.emit({ level, name: 'failover.peer', message, fields: { peer: address.text } });
+  }
+}
