@@ -70,7 +70,7 @@ describe('the comparison of backends with the peer', () => {
 
   it('neither yields nor takes back on the silence of the peer', () => {
     expect(run([...times(3, 2, 4), ...times(9, 2, null)])).not.toContain('y');
-    expect(run([...times(7, 2, 4), ...times(60, 2, null)])).toBe('.....' + 'y'.repeat(62));
+    expect(run([...times(7, 2, 4), ...times(60, 2, null)])).toBe(`.....${'y'.repeat(62)}`);
     // unless this node has got better itself
     expect(run([...times(7, 2, 4), ...times(5, 4, null)])).toBe('.....yy' + 'yyy..');
   });
