@@ -1,5 +1,6 @@
 import { z } from 'zod';
 import { EVENT_NAMES } from '../model/event.ts';
+import { WITNESS_STATES } from '../model/witness.ts';
 
 /**
  * What the admin API says and takes, shared by server and client: HTTP with JSON on a unix socket.
@@ -176,6 +177,20 @@ export const status = z.object({
       trackers: z.array(trackStatus),
       /** What goes on after a planned handover. */
       drains: z.array(drainStatus),
+      /** Null without [failover.witness]. */
+      witness: z
+        .object({
+          name: z.string(),
+          seen: z.enum(WITNESS_STATES),
+          /** "worse": this node yields to its peer; "isolated": it takes no part. */
+          verdict: z.enum(['fine', 'worse', 'isolated']),
+          /** Both nodes lost it while they heard each other: it counts for nothing until it answers. */
+          discredited: z.boolean(),
+          policy: z.enum(['resign', 'stay']),
+          detail: z.string(),
+          stateAgeMillis: z.number(),
+        })
+        .nullable(),
       /** What the peer's supervisor reports; null without [failover.peer]. */
       peer: z
         .object({

@@ -196,6 +196,11 @@ function setFailover(metrics: Metrics, { status, eventTotals, transitionTotals }
   metrics.set('tandem_failover_fit', {}, flag(failover.fit));
   metrics.set('tandem_failover_stalls_total', {}, eventTotals.get('failover.stall') ?? 0);
   if (failover.peer !== null) setPeer(metrics, failover.peer);
+  if (failover.witness !== null) {
+    const { seen, verdict } = failover.witness;
+    if (seen !== 'unknown') metrics.set('tandem_failover_witness_up', {}, flag(seen === 'up'));
+    metrics.set('tandem_failover_isolated', {}, flag(verdict === 'isolated'));
+  }
   for (const tracker of failover.trackers) setTracker(metrics, tracker);
   for (const router of failover.routers) setRouter(metrics, router);
   for (const { group, family, vrid, to, reason, count } of transitionTotals) {

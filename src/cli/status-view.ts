@@ -188,6 +188,7 @@ export function failoverLines(failover: NonNullable<Status['failover']>, view: V
     `${style.bold('failover')}  ${agent.join(', ')}`,
     ...stale,
     ...(failover.peer === null ? [] : [peerLine(failover.peer, view)]),
+    ...(failover.witness === null ? [] : [witnessLine(failover.witness, view)]),
     ...failover.trackers.map((tracker) => trackerLine(tracker, view)),
     ...failover.drains.map((drain) => drainLine(drain, view)),
     ...failover.routers.flatMap((router) => routerLines(router, view)),
@@ -203,6 +204,20 @@ function peerLine({ reportAgeMillis, reaches, peerReaches, yields }: PeerStatus,
       : `reported ${formatAge(reportAgeMillis)} ago`;
   const counts = `reaches ${peerReaches ?? '?'} backends, this node ${reaches}`;
   return `  peer  ${heard}, ${counts}${yields === null ? '' : `; ${style.yellow('yielding to it')}`}`;
+}
+
+type WitnessStatus = NonNullable<NonNullable<Status['failover']>['witness']>;
+
+function witnessLine(witness: WitnessStatus, { style }: View): string {
+  const { name, seen, verdict, discredited, detail, stateAgeMillis } = witness;
+  const parts = [
+    `${style[TRACKER_COLOR[seen]](seen)} for ${formatAge(stateAgeMillis)}`,
+    ...(verdict === 'isolated' ? [style.red('this node is cut off')] : []),
+    ...(verdict === 'worse' ? [style.yellow('yielding to the peer')] : []),
+    ...(discredited ? ['lost by both nodes, counts for nothing'] : []),
+    detail,
+  ];
+  return `  witness ${name}  ${parts.join(', ')}`;
 }
 
 const TRACKER_COLOR = { up: 'green', down: 'red', unknown: 'yellow' } as const;

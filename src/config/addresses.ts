@@ -189,3 +189,33 @@ export function routeTarget() {
       : wrong(`${quote(text)} has bits set behind its prefix`, `write "${clear}"`);
   });
 }
+
+/** "http://10.0.0.254:8080/health"; the host is an address, because a name would need a DNS server to be there. */
+export function addressUrl() {
+  return textLeaf('a URL such as "http://10.0.0.254/"', (text): Parsed<AddressUrl> => {
+    const url = URL.canParse(text) ? new URL(text) : null;
+    if (url === null || !['http:', 'https:'].includes(url.protocol)) {
+      return wrong(`${quote(text)} is not a URL of http or https`, 'write one such as "http://10.0.0.254/"');
+    }
+    if (url.username !== '' || url.password !== '' || url.hash !== '') {
+      return wrong(`${quote(text)} has a user, a password or a fragment`, 'write it without');
+    }
+    const address = parseIp(url.hostname.replace(/^\[|\]$/g, ''));
+    if (address === undefined) {
+      return wrong(
+        `the host ${quote(url.hostname)} is not an address`,
+        'write the address: a name needs a DNS server',
+      );
+    }
+    const tls = url.protocol === 'https:';
+    const port = url.port === '' ? (tls ? 443 : 80) : Number(url.port);
+    return right({ endpoint: { address, port }, tls, path: `${url.pathname}${url.search}`, host: url.host });
+  });
+}
+
+export interface AddressUrl {
+  readonly endpoint: Endpoint;
+  readonly tls: boolean;
+  readonly path: string;
+  readonly host: string;
+}

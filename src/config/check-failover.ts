@@ -4,7 +4,7 @@ import type { FailoverGroupSpec, VirtualAddress } from '../model/failover.ts';
 import { checkCommand, duplicates } from './check-services.ts';
 import { type Finding, fault, warning } from './finding.ts';
 import type { KeyPath } from './positions.ts';
-import { resolveGroup } from './resolve.ts';
+import { resolveGroup, witnessInterface } from './resolve.ts';
 import type { FailoverSection, FileSchema, GroupSection } from './schema.ts';
 import { quote } from './values.ts';
 import { virtualAddresses } from './virtual.ts';
@@ -34,6 +34,7 @@ export function checkFailover(file: FileSchema): Finding[] {
     ...checkVrids(groups),
     ...checkAddresses(groups),
     ...checkPeer(file.failover),
+    ...checkWitness(file.failover, virtualAddresses(file)),
     ...checkSync(groups),
     ...checkMacNames(groups),
     ...checkAccept(groups, file),
@@ -258,6 +259,34 @@ function checkPeer({ peer }: FailoverSection): Finding[] {
   if (address.family === peer.address.family) return [];
   const message = `is IPv${address.family}, and the peer's address is IPv${peer.address.family}`;
   return [fault(['failover', 'peer', 'listen'], message, 'write both of one family')];
+}
+
+function checkWitness(failover: FailoverSection, virtual: ReadonlySet<string>): Finding[] {
+  const { witness } = failover;
+  if (witness === undefined) return [];
+  const path = ['failover', 'witness'];
+  const findings: Finding[] = [];
+  if (witness.policy === 'resign' && failover.peer === undefined) {
+    const hint =
+      'add [failover.peer], or write policy = "stay": an Active node hears its peer through it alone';
+    findings.push(fault([...path, 'policy'], '"resign" needs [failover.peer]', hint));
+  }
+  if (witness.type === 'arp' && witnessInterface(witness, failover) === null) {
+    const hint = 'write interface = "eth0"';
+    findings.push(fault([...path, 'interface'], 'is missing: the groups are on several interfaces', hint));
+  }
+  const { text } = witness.type === 'http' ? witness.target.endpoint.address : witness.target;
+  if (virtual.has(text)) {
+    const hint = 'name something that is neither of the two nodes, such as the gateway';
+    findings.push(
+      fault([...path, 'target'], `${text} is a virtual address: the node would ask itself`, hint),
+    );
+  }
+  if (witness.timeout > witness.interval) {
+    const hint = `write at most ${formatDuration(witness.interval)}`;
+    findings.push(fault([...path, 'timeout'], 'is longer than interval', hint));
+  }
+  return findings;
 }
 
 function checkNames(groups: readonly Group[]): Finding[] {

@@ -92,6 +92,7 @@ const AGENT_SETTINGS: Settings<FailoverSpec> = {
   'failover.realtime_priority': (failover) => failover.realtimePriority,
   'failover.startup_delay': (failover) => failover.startupDelay,
   'failover.peer': (failover) => failover.peer,
+  'failover.witness': (failover) => failover.witness,
 };
 
 /** A [failover] that comes or goes starts or ends the agent, which takes its priority then. */

@@ -22,6 +22,7 @@ import type {
   SourceLimitSpec,
 } from '../model/service.ts';
 import type { TrackCheck, TrackSpec } from '../model/track.ts';
+import type { WitnessCheck, WitnessSpec } from '../model/witness.ts';
 import type { ServiceSection } from './schema.ts';
 import {
   ANNOUNCE_DEFAULTS,
@@ -34,6 +35,7 @@ import {
   RCODES,
   type RouteSection,
   type TrackSection,
+  type WitnessSection,
 } from './schema.ts';
 
 /** From the file's words to the model's: defaults that depend on other keys are filled in here. Pure. */
@@ -207,6 +209,7 @@ function resolveFailover(failover: FailoverSection): FailoverSpec {
     realtimePriority: failover.realtime_priority,
     startupDelay: failover.startup_delay,
     peer: failover.peer === undefined ? null : resolvePeer(failover.peer),
+    witness: failover.witness === undefined ? null : resolveWitness(failover.witness, failover),
   };
 }
 
@@ -222,6 +225,31 @@ function resolvePeer(peer: NonNullable<FailoverSection['peer']>): PeerSpec {
     secretFile: peer.secret_file,
     drain: peer.drain,
   };
+}
+
+function resolveWitness(witness: WitnessSection, failover: FailoverSection): WitnessSpec {
+  const { interval, timeout, fall, rise, policy } = witness;
+  return { check: resolveWitnessCheck(witness, failover), interval, timeout, fall, rise, policy };
+}
+
+function resolveWitnessCheck(witness: WitnessSection, failover: FailoverSection): WitnessCheck {
+  switch (witness.type) {
+    case 'arp':
+      return { type: 'arp', interface: witnessInterface(witness, failover) ?? '', address: witness.target };
+    case 'icmp':
+      return { type: 'icmp', address: witness.target };
+    case 'http':
+      return { type: 'http', ...witness.target };
+  }
+}
+
+/** Its own, that of [failover], or that of the groups when they all have one. */
+export function witnessInterface(
+  { interface: own }: { readonly interface?: string | undefined },
+  failover: FailoverSection,
+): string | null {
+  const [first, ...others] = new Set(failover.group.map((group) => group.interface ?? failover.interface));
+  return own ?? failover.interface ?? (others.length === 0 ? first : undefined) ?? null;
 }
 
 function resolveNotify(notify: NotifySection | undefined): NotifySpec | null {

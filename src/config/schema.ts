@@ -5,6 +5,7 @@ import { RELAYS } from '../model/config.ts';
 import { MAX_WEIGHT } from '../model/failover.ts';
 import { ALGORITHMS, HASH_KEYS } from '../model/service.ts';
 import {
+  addressUrl,
   backendEndpoint,
   listenEndpoint,
   network,
@@ -410,9 +411,30 @@ const peer = z.strictObject({
   drain: duration(millis(0), hour).default(seconds(60)),
 });
 
+/** What every kind of witness has. */
+const witnessCheck = {
+  interval: duration(millis(100), hour).default(seconds(1)),
+  timeout: duration(millis(10), hour).default(millis(500)),
+  fall: integer(1, 1_000).default(3),
+  rise: integer(1, 1_000).default(2),
+  policy: oneOf(['resign', 'stay']).default('resign'),
+};
+
+const witness = z.discriminatedUnion('type', [
+  z.strictObject({
+    type: z.literal('arp'),
+    ...witnessCheck,
+    interface: interfaceName.optional(),
+    target: unicastAddress(),
+  }),
+  z.strictObject({ type: z.literal('icmp'), ...witnessCheck, target: unicastAddress() }),
+  z.strictObject({ type: z.literal('http'), ...witnessCheck, target: addressUrl() }),
+]);
+
 const failover = z.strictObject({
   ...groupSettings,
   peer: peer.optional(),
+  witness: witness.optional(),
   realtime_priority: integer(0, 99).default(50),
   startup_delay: duration(millis(0), hour).default(seconds(0)),
   group: z.array(group).default([]),
@@ -450,4 +472,5 @@ export type AnnounceSection = NonNullable<FailoverSection['announce']>;
 export type NotifySection = NonNullable<FailoverSection['notify']>;
 export type GroupSection = FailoverSection['group'][number];
 export type RouteSection = GroupSection['routes'][number];
+export type WitnessSection = NonNullable<FailoverSection['witness']>;
 export type TrackSection = FailoverSection['track'][number];

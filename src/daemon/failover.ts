@@ -1,9 +1,11 @@
 import type { CommandResult, DrillReport, FailoverHistory, Status } from '../admin/contract.ts';
 import { type Fitness, standingOf } from '../control-path/fitness.ts';
 import { Trackers } from '../control-path/track/trackers.ts';
+import type { PeerEvidence } from '../control-path/witness/judge.ts';
+import { WitnessWatch } from '../control-path/witness/watch.ts';
 import { AgentHandle } from '../failover/agent-handle.ts';
 import { Handovers } from '../failover/handover/handovers.ts';
-import { Notifier } from '../failover/notifier.ts';
+import { type ClaimRequest, type ClaimVerdict, Notifier } from '../failover/notifier.ts';
 import { PacketRules } from '../failover/packet-rules.ts';
 import { PeerReports } from '../failover/peer/reports.ts';
 import { loadSecret } from '../failover/peer/secret.ts';
@@ -37,6 +39,7 @@ interface Running {
   readonly agent: AgentHandle;
   /** Null without a [failover.peer] section. */
   readonly peering: Peering | null;
+  readonly witness: WitnessWatch | null;
 }
 
 /** What needs the peer's supervisor. */
@@ -97,16 +100,18 @@ export class Failover {
       emit,
       clock,
       onTransition: (record) => this.#notifier.tell(record),
-      beforeClaim: (request) => this.#notifier.beforeClaim(request),
+      beforeClaim: (request) => this.#beforeClaim(request),
       onStatus: (routers) => this.#running?.peering?.handovers.statusChanged(routers),
     });
     const peering = this.#peeringOf(spec, agent);
-    this.#running = { spec, agent, peering };
+    const witness = this.#witnessOf(spec, peering);
+    this.#running = { spec, agent, peering, witness };
     // what a crash left behind goes before an address is claimed
     await peering?.handovers.start();
     await this.#rules.cleanUp();
     await this.#rules.configure(spec);
     peering?.reports.start();
+    witness?.start();
     this.#trackers.configure(spec.tracks);
     this.#waitAtStart(spec);
     this.#tellStandings();
@@ -146,7 +151,43 @@ export class Failover {
   #report(): PeerReport {
     const reach = this.#running?.peering?.comparison.own ?? { digest: '', up: 0 };
     const faultless = Object.values(this.#standings).every(({ fault }) => fault === null);
-    return { fit: this.#fitness.fit && faultless, reach };
+    return {
+      fit: this.#fitness.fit && faultless,
+      reach,
+      witness: this.#running?.witness?.seen ?? null,
+    };
+  }
+
+  #witnessOf({ witness: spec }: FailoverSpec, peering: Peering | null): WitnessWatch | null {
+    if (spec === null) return null;
+    return new WitnessWatch({
+      ...this.#options,
+      spec,
+      evidence: () => this.#evidenceOf(peering),
+      onChange: () => this.#tellStandings(),
+    });
+  }
+
+  #evidenceOf(peering: Peering | null): PeerEvidence {
+    const { clock } = this.#options;
+    const last = peering?.reports.last ?? null;
+    const { routers = [], ageMillis = 0 } = this.#running?.agent.status() ?? {};
+    const ages = routers.flatMap(({ peer }) => (peer === null ? [] : [peer.ageMillis + ageMillis]));
+    return {
+      report: last && { at: last.at, witness: last.report.witness },
+      advertisementAt: ages.length === 0 ? null : after(clock.now(), millis(-Math.min(...ages))),
+      active: routers.some(({ state }) => state === 'Active'),
+    };
+  }
+
+  /** The witness first: a program need not be asked about what will not be. */
+  async #beforeClaim(request: ClaimRequest): Promise<ClaimVerdict> {
+    const witness = this.#running?.witness ?? null;
+    if (witness !== null && request.reason === 'active-down-expired') {
+      const why = await witness.objection();
+      if (why !== null) return { proceed: false, why, by: 'witness' };
+    }
+    return this.#notifier.beforeClaim(request);
   }
 
   /** Before work that keeps the supervisor from its heartbeats. */
@@ -176,6 +217,7 @@ export class Failover {
     this.#startup = null;
     const running = this.#running;
     running?.peering?.reports.stop();
+    running?.witness?.stop();
     await running?.agent.stop();
     await running?.peering?.handovers.stop();
     await this.#rules.stop();
@@ -194,10 +236,11 @@ export class Failover {
 
   #tellStandings(): void {
     if (this.#running === null) return;
-    const { spec, agent, peering } = this.#running;
+    const { spec, agent, peering, witness } = this.#running;
     const base = this.#startup === null ? standingOf(this.#fitness) : waiting(spec);
     const compared = peering?.comparison.standing(base) ?? base;
-    this.#standings = this.#withRules(this.#trackers.standings(spec, compared));
+    const judged = witness?.standing(compared) ?? compared;
+    this.#standings = this.#withRules(this.#trackers.standings(spec, judged));
     agent.setStandings(this.#standings);
   }
 
@@ -205,6 +248,7 @@ export class Failover {
   compareReach(reach: () => Reach, services: readonly ServiceSpec[]): void {
     const comparison = this.#running?.peering?.comparison;
     if (comparison?.observe(reach(), services) === true) this.#tellStandings();
+    this.#running?.witness?.judge();
   }
 
   /** A group without its packet rules stands aside. */
@@ -290,6 +334,7 @@ export class Failover {
       trackers: this.#trackers.statuses(),
       drains: this.#running.peering?.handovers.drains() ?? [],
       peer: this.#running.peering?.comparison.status() ?? null,
+      witness: this.#running.witness?.status() ?? null,
       routers: agent.routers.map((router) => ({ ...router, addresses: [...router.addresses] })),
     };
   }

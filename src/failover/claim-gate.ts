@@ -1,5 +1,6 @@
 import type { Clock, Timer } from '../lib/clock.ts';
-import { after, micros, millis, seconds } from '../lib/duration.ts';
+import { after, type Duration, micros, millis, seconds } from '../lib/duration.ts';
+import type { TransitionReason } from '../model/failover.ts';
 import { effectivePriority, type RouterInput } from '../vrrp/router.ts';
 import { peerAt, type Stepped } from '../vrrp/transition.ts';
 import type { ClaimRequest, ClaimVerdict } from './notifier.ts';
@@ -13,7 +14,9 @@ const MARGIN = millis(500);
 export interface ClaimGateOptions {
   readonly clock: Clock;
   readonly spec: () => VirtualRouterSpec;
-  /** Has the supervisor run before_claim; `answer` is called at most once. */
+  /** Null without a witness. */
+  readonly witnessTimeout: () => Duration | null;
+  /** Has the supervisor ask the witness and run before_claim; `answer` is called at most once. */
   readonly ask: (request: ClaimRequest, answer: (verdict: ClaimVerdict) => void) => void;
   /** The held input again: if it still leads to Active, it may. */
   readonly resume: (input: RouterInput, by: string | null) => void;
@@ -43,17 +46,16 @@ export class ClaimGate {
 
   /** What stands between a Backup and the role; null for nothing. */
   get hindrance(): string | null {
-    if (this.#veto !== null) return `before_claim does not let it become Active: ${this.#veto}`;
-    return this.#held === null ? null : 'before_claim was asked, and has not answered yet';
+    if (this.#veto !== null) return this.#veto;
+    if (this.#held === null) return null;
+    return `${this.#hasProgram ? 'before_claim' : 'the witness'} was asked, and has not answered yet`;
   }
 
   /** True when this step must not be taken now. */
   holds(stepped: Stepped): boolean {
     const { before, after: next, input, by } = stepped;
-    const notify = this.#options.spec().group.notify;
-    const asks = notify !== null && notify.beforeClaim !== null;
     const claims = before.state === 'Backup' && next.state === 'Active';
-    if (!claims || !asks || this.#open) {
+    if (!claims || !this.#asks(next.reason) || this.#open) {
       if (next.state !== 'Backup') this.close();
       return false;
     }
@@ -61,6 +63,16 @@ export class ClaimGate {
     this.#held = { input, by };
     if (!waiting) this.#ask(stepped);
     return true;
+  }
+
+  get #hasProgram(): boolean {
+    const { notify } = this.#options.spec().group;
+    return notify !== null && notify.beforeClaim !== null;
+  }
+
+  /** The witness is asked only about a silence; any advertisement proves that the link works. */
+  #asks(reason: TransitionReason): boolean {
+    return this.#hasProgram || (reason === 'active-down-expired' && this.#options.witnessTimeout() !== null);
   }
 
   close(): void {
@@ -72,17 +84,16 @@ export class ClaimGate {
   }
 
   #ask(stepped: Stepped): void {
-    const { clock, spec, ask } = this.#options;
+    const { clock, spec, witnessTimeout, ask } = this.#options;
     const { group, family, held } = spec();
-    if (group.notify === null) return;
-    const { beforeClaimTimeout, onTimeout } = group.notify;
+    const { beforeClaimTimeout = 0, onTimeout = 'proceed' } = group.notify ?? {};
     const question = ++this.#question;
     const answered = (verdict: ClaimVerdict): void => {
       if (question !== this.#question) return;
       this.#question++;
       this.#answered(verdict);
     };
-    const limit = micros(beforeClaimTimeout + MARGIN);
+    const limit = micros((witnessTimeout() ?? 0) + beforeClaimTimeout + MARGIN);
     const proceed = onTimeout === 'proceed';
     this.#timer = clock.timerAfter(limit, () => answered({ proceed, why: 'no answer in time' }));
     const request: ClaimRequest = {
@@ -98,14 +109,14 @@ export class ClaimGate {
     ask(request, answered);
   }
 
-  #answered({ proceed, why }: ClaimVerdict): void {
+  #answered({ proceed, why, by }: ClaimVerdict): void {
     this.#timer?.cancel();
     this.#timer = null;
     if (proceed) {
       this.#release();
       return;
     }
-    this.#veto = why;
+    this.#veto = by === 'witness' ? why : `before_claim does not let it become Active: ${why}`;
     const { clock } = this.#options;
     this.#timer = clock.timerAt(after(clock.now(), ASK_AGAIN), () => this.#askAgain());
   }

@@ -19,6 +19,8 @@ export interface ClaimVerdict {
   readonly proceed: boolean;
   /** Why not, or why in spite of everything; for people. */
   readonly why: string;
+  /** Whose verdict it is; left out: the program's. */
+  readonly by?: 'witness';
 }
 
 interface Notice {

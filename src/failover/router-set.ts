@@ -61,6 +61,7 @@ export class RouterSet {
   /** Null before the first configuration. */
   #specs: readonly VirtualRouterSpec[] | null = null;
   #routeMonitor: NativeHandle | null = null;
+  #witnessTimeout: Duration | null = null;
   #standings: Standings = {};
   #resigned = false;
   /** States at the last coordination of partners. */
@@ -90,6 +91,7 @@ export class RouterSet {
     if (this.#specs === null) this.#removeStale(wanted, resume);
     this.#specs = wanted;
     this.#watchRoutes(wanted.some(({ routes }) => routes.length > 0));
+    this.#witnessTimeout = spec.witness?.timeout ?? null;
     this.#guard.tolerance = toleranceOf(wanted);
     // an interface of another name cannot be swapped while the addresses are on it
     const isSame = ({ key, mac }: VirtualRouterSpec): boolean =>
@@ -227,6 +229,7 @@ export class RouterSet {
       askClaim,
       guard: this.#guard,
       links: this.#links,
+      witnessTimeout: () => this.#witnessTimeout,
       isSynced: (of) => this.#isSynced(of),
       onStep: () => this.#coordinate(),
       isVirtual: (address) => this.#isVirtual(address),

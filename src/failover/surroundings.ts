@@ -28,6 +28,8 @@ export interface Surroundings {
   readonly onTransition: (record: TransitionRecord) => void;
   /** Since the supervisor's last heartbeat. */
   readonly supervisorSilence: () => Duration;
-  /** Has the supervisor run before_claim; the answer may never come. */
+  /** A witness is to be asked before a claim on the silence of the Active router: how long that may take. */
+  readonly witnessTimeout: () => Duration | null;
+  /** Has the supervisor ask the witness and run before_claim; the answer may never come. */
   readonly askClaim: (request: ClaimRequest, answer: (verdict: ClaimVerdict) => void) => void;
 }

@@ -67,6 +67,7 @@ export class VirtualRouter {
     this.#gate = new ClaimGate({
       clock,
       spec: () => this.#spec,
+      witnessTimeout: around.witnessTimeout,
       ask: around.askClaim,
       resume: (input, by) => this.#feed(input, by),
     });

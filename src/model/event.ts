@@ -52,6 +52,7 @@ export const EVENT_NAMES = [
   'failover.drill',
   'failover.peer',
   'failover.comparison',
+  'failover.witness',
   'failover.auth-warning',
   'failover.error',
   'notify.started',

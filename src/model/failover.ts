@@ -1,6 +1,7 @@
 import type { Duration } from '../lib/duration.ts';
 import type { Endpoint, IpAddress, IpFamily, IpPrefix } from '../lib/ip.ts';
 import type { TrackSpec } from './track.ts';
+import type { WitnessSpec } from './witness.ts';
 
 /** RFC 9568's states. RFC 5798 and older call Active "Master". */
 export type VrrpState = 'Initialize' | 'Backup' | 'Active';
@@ -133,6 +134,7 @@ export interface FailoverSpec {
   readonly startupDelay: Duration;
   /** Null: a handover is priority 0, as towards any other VRRP router. */
   readonly peer: PeerSpec | null;
+  readonly witness: WitnessSpec | null;
 }
 
 /** What the supervisor says for and against this node, for one group. */

@@ -1,3 +1,5 @@
+import type { WitnessSeen } from './witness.ts';
+
 /** What the two nodes of a pair tell each other about themselves, several times a second. */
 
 /** The backends of every service, as the health checks of one node see them. */
@@ -11,4 +13,6 @@ export interface Reach {
 export interface PeerReport {
   readonly fit: boolean;
   readonly reach: Reach;
+  /** Null without a witness. */
+  readonly witness: WitnessSeen | null;
 }

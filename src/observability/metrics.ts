@@ -104,6 +104,8 @@ export const METRICS = {
   tandem_failover_peer_report_age_seconds: gauge(
     "Since the last report of the peer's supervisor; absent before the first.",
   ),
+  tandem_failover_witness_up: gauge('1 while the witness answers; absent before the first question.'),
+  tandem_failover_isolated: gauge('1 while neither witness nor peer is heard and this node takes no part.'),
   tandem_failover_yields: gauge('1 while this node yields because its peer reaches more of the backends.'),
   tandem_tracker_up: gauge('1 when up; absent before the first look.', 'tracker', 'type'),
   tandem_tracker_weight: gauge('What it adds to the priority now.', 'tracker', 'type'),

@@ -98,15 +98,20 @@ export function gratuitousArp(mac: Uint8Array, address: IpAddress): Uint8Array {
   });
 }
 
-/** "Who has `address`?" without claiming it or anything else: an ARP Probe (RFC 5227, 2.1.1). */
-export function arpProbe(mac: Uint8Array, address: IpAddress): Uint8Array {
+/** "Who has `address`?" (RFC 826), asked from an address of the sender's own; null claims none, as a probe does. */
+export function arpRequest(mac: Uint8Array, source: IpAddress | null, address: IpAddress): Uint8Array {
   return encodeArp({
     etherSource: mac,
     etherDestination: BROADCAST_MAC,
     operation: 'request',
     senderMac: mac,
-    senderIp: ipFromBytes(new Uint8Array(4)),
+    senderIp: source ?? ipFromBytes(new Uint8Array(4)),
     targetMac: new Uint8Array(6),
     targetIp: address,
   });
+}
+
+/** "Who has `address`?" without claiming it or anything else: an ARP Probe (RFC 5227, 2.1.1). */
+export function arpProbe(mac: Uint8Array, address: IpAddress): Uint8Array {
+  return arpRequest(mac, null, address);
 }

@@ -12,7 +12,14 @@ const [socketPath, specPath] = process.argv.slice(2);
 
 function readSpec(text) {
   const { groups, realtimePriority = 0 } = JSON.parse(text);
-  return { realtimePriority, startupDelay: millis(0), peer: null, tracks: [], groups: groups.map(readGroup) };
+  return {
+    realtimePriority,
+    startupDelay: millis(0),
+    peer: null,
+    witness: null,
+    tracks: [],
+    groups: groups.map(readGroup),
+  };
 }
 
 /** "10.0.0.1/24" or "10.0.0.1/24 dev eth1" */

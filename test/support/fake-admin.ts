@@ -71,6 +71,15 @@ export function statusOf(changes: Partial<Status> = {}): Status {
       unfitReason: null,
       ageMillis: 40,
       stale: false,
+      witness: {
+        name: '10.0.0.254 (arp)',
+        seen: 'up',
+        verdict: 'fine',
+        discredited: false,
+        policy: 'resign',
+        detail: 'answers on eth0',
+        stateAgeMillis: 12_000,
+      },
       peer: { reportAgeMillis: 200, reaches: 2, peerReaches: 2, yields: null },
       trackers: [
         {

@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { WITNESS_STATES } from '../../model/witness.ts';
 
 /**
  * What two supervisors say to each other; from the one that gives its role away, unless noted. A message that the
@@ -77,6 +78,8 @@ const peerMessage = z.discriminatedUnion('type', [
     backends: z.string().max(64),
     /** How many of them this node reaches. */
     up: z.number().int().min(0).max(1_000_000),
+    /** Absent without a witness. */
+    witness: z.enum(WITNESS_STATES).optional(),
   }),
 ]);
 export type PeerMessage = z.infer<typeof peerMessage>;

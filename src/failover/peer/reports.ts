@@ -64,6 +64,11 @@ export class PeerReports {
     return age === null || age > STALE ? null : (this.#heard?.report ?? null);
   }
 
+  /** The last report, however old, and when it came. */
+  get last(): { readonly report: PeerReport; readonly at: Instant } | null {
+    return this.#heard;
+  }
+
   /** Since the last report; null before the first. */
   age(): Duration | null {
     return this.#heard && between(this.#heard.at, this.#options.clock.now());
@@ -148,12 +153,14 @@ export class PeerReports {
   }
 
   #message(): ReportMessage {
-    const { fit, reach } = this.#options.report();
-    return { type: 'report', version: 1, fit, backends: reach.digest, up: reach.up };
+    const { fit, reach, witness } = this.#options.report();
+    const seen = witness === null ? {} : { witness };
+    return { type: 'report', version: 1, fit, backends: reach.digest, up: reach.up, ...seen };
   }
 
-  #hear({ fit, backends, up }: ReportMessage): void {
-    this.#heard = { report: { fit, reach: { digest: backends, up } }, at: this.#options.clock.now() };
+  #hear({ fit, backends, up, witness }: ReportMessage): void {
+    const report = { fit, reach: { digest: backends, up }, witness: witness ?? null };
+    this.#heard = { report, at: this.#options.clock.now() };
     if (this.#told === true) return;
     this.#told = true;
     this.#tell('info', 'the peer reports about itself: backends can be compared');

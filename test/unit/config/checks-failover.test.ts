@@ -16,6 +16,45 @@ const ipv6 = 'addresses = ["2001:db8::100/64"]';
 const inIpv6Group = (lines: string): string =>
   inGroup(lines).replace('addresses = ["10.0.0.100/24"]', ipv6).replace('10.0.0.100:80', '10.0.0.1:80');
 
+const PEER = '[failover.peer]\naddress = "10.0.0.3"\nsecret_file = "/etc/tandem/peer.key"\n';
+const inWitness = (lines: string, peer = PEER): string =>
+  `${inGroup('')}${peer}[failover.witness]\ninterval = "1s"\n${lines}\n`;
+
+describeFaults('the witness', [
+  fault(
+    'resigning without a peer',
+    inWitness('type = "icmp"\ntarget = "10.0.0.254"\npolicy = "resign"', ''),
+    'failover.witness.policy',
+    '"resign"',
+    /needs \[failover\.peer\]/,
+    /policy = "stay"/,
+  ),
+  fault(
+    'an address that moves',
+    inWitness('type = "arp"\ntarget = "10.0.0.100"'),
+    'failover.witness.target',
+    '"10.0.0.100"',
+    /virtual address/,
+    /gateway/,
+  ),
+  fault(
+    'a time-out longer than the interval',
+    inWitness('type = "icmp"\ntarget = "10.0.0.254"\ntimeout = "2s"'),
+    'failover.witness.timeout',
+    '"2s"',
+    /longer than interval/,
+    /at most 1s/,
+  ),
+  fault(
+    'a name in the URL',
+    inWitness('type = "http"\ntarget = "http://gateway.example.org/"'),
+    'failover.witness.target',
+    '"http://gateway.example.org/"',
+    /not an address/,
+    /DNS server/,
+  ),
+]);
+
 describeFaults('groups among each other', [
   fault(
     'no group',

@@ -18,7 +18,8 @@ function run(looks: readonly (readonly [number, number | null])[], peer: Partial
   let state: ComparisonState = INITIAL_COMPARISON;
   return looks
     .map(([own, theirs], second) => {
-      const report = theirs === null ? null : { fit: true, reach: { digest: 'a', up: theirs }, ...peer };
+      const report =
+        theirs === null ? null : { fit: true, reach: { digest: 'a', up: theirs }, witness: null, ...peer };
       const found: Comparison = compareReach(
         state,
         { digest: 'a', up: own },
@@ -43,7 +44,7 @@ describe('the comparison of backends with the peer', () => {
 
   it('says with figures why', () => {
     const state = { worseSince: instant(0), yieldedAt: 1, wellSince: null };
-    const peer = { fit: true, reach: { digest: 'a', up: 3 } };
+    const peer = { fit: true, reach: { digest: 'a', up: 3 }, witness: null };
     expect(compareReach(state, { digest: 'a', up: 1 }, peer, POLICY, instant(1)).reason).toBe(
       'this node reaches 1 of the backends, its peer 3',
     );

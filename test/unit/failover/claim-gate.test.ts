@@ -2,7 +2,7 @@ import { beforeEach, describe, expect, it } from 'vitest';
 import { ClaimGate } from '../../../src/failover/claim-gate.ts';
 import type { ClaimVerdict } from '../../../src/failover/notifier.ts';
 import type { VirtualRouterSpec } from '../../../src/failover/router-spec.ts';
-import { millis, seconds } from '../../../src/lib/duration.ts';
+import { type Duration, millis, seconds } from '../../../src/lib/duration.ts';
 import type { NotifySpec } from '../../../src/model/failover.ts';
 import { createRouter, type Router, type RouterInput } from '../../../src/vrrp/router.ts';
 import { step } from '../../../src/vrrp/state-machine.ts';
@@ -29,7 +29,7 @@ function feed(input: RouterInput, by: string | null = null): void {
   if (!gate.holds({ before: router, after, input, now, by })) router = after;
 }
 
-function open(notify: Partial<NotifySpec>): void {
+function open(notify: Partial<NotifySpec>, witnessTimeout: Duration | null = null): void {
   const spec = {
     family: 4,
     held: [],
@@ -43,6 +43,7 @@ function open(notify: Partial<NotifySpec>): void {
   gate = new ClaimGate({
     clock,
     spec: () => spec,
+    witnessTimeout: () => witnessTimeout,
     ask: (_request, answer) => answers.push(answer),
     resume: feed,
   });
@@ -68,6 +69,20 @@ describe('ClaimGate', () => {
     open({ beforeClaim: null });
     feed(EXPIRY);
     expect([router.state, answers.length]).toEqual(['Active', 0]);
+  });
+
+  it('has the witness asked about a silence, and not about a resignation', () => {
+    open({ beforeClaim: null }, millis(300));
+    feed(EXPIRY);
+    expect([router.state, answers.length]).toEqual(['Backup', 1]);
+    expect(gate.hindrance).toBe('the witness was asked, and has not answered yet');
+    answers[0]?.({ proceed: false, why: 'this node may be cut off', by: 'witness' });
+    expect(gate.hindrance).toBe('this node may be cut off');
+    const resignation = { source: addr('10.0.0.2'), priority: 0, interval: millis(100) };
+    feed({ type: 'advertisement', ...resignation });
+    clock.advance(millis(100));
+    feed(EXPIRY);
+    expect([router.state, answers.length]).toEqual(['Active', 1]);
   });
 
   it('keeps a Backup until the answer is yes, and asks once', () => {

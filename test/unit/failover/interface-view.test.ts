@@ -54,6 +54,7 @@ const specs = (addresses: string[], unicast: UnicastSpec | null = null): Virtual
     realtimePriority: 0,
     startupDelay: seconds(0),
     peer: null,
+    witness: null,
   });
 
 const first = (addresses: string[], unicast: UnicastSpec | null = null): VirtualRouterSpec => {

@@ -28,7 +28,14 @@ addresses = ["10.0.0.100/24"]`,
   { hostFaults: 'warning' },
 );
 const [spec] = virtualRouterSpecs(
-  config.failover ?? { groups: [], tracks: [], realtimePriority: 0, startupDelay: seconds(0), peer: null },
+  config.failover ?? {
+    groups: [],
+    tracks: [],
+    realtimePriority: 0,
+    startupDelay: seconds(0),
+    peer: null,
+    witness: null,
+  },
 );
 if (spec === undefined) throw new Error('no router');
 

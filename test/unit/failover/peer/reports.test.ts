@@ -44,7 +44,7 @@ beforeEach(() => {
     secret: new Uint8Array(32),
     clock,
     emit: (event) => events.push(event),
-    report: () => ({ fit: false, reach: { digest: 'xyz', up: 1 } }),
+    report: () => ({ fit: false, reach: { digest: 'xyz', up: 1 }, witness: null }),
     connect,
   });
 });
@@ -74,7 +74,7 @@ describe('over a connection of our own', () => {
     clock.advance(seconds(2));
     expect(last().sent).toHaveLength(5);
     expect(last().sent[0]).toEqual({ type: 'report', version: 1, fit: false, backends: 'xyz', up: 1 });
-    expect(reports.latest()).toEqual({ fit: true, reach: { digest: 'abc', up: 3 } });
+    expect(reports.latest()).toEqual({ fit: true, reach: { digest: 'abc', up: 3 }, witness: null });
     clock.advance(millis(1_100));
     expect(reports.latest()).toBeNull();
     clock.advance(seconds(1));
