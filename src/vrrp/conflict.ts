@@ -25,9 +25,11 @@ export function conflict(
   turn: Turn,
   { source, priority }: Extract<RouterInput, { type: 'advertisement' }>,
 ): void {
-  if (!reannounce(turn)) return;
+  if (reannounce(turn)) turn.arm('reannounce', CONFLICT_HOLD);
+  const { quietSince } = turn.router;
+  if (quietSince !== null && between(quietSince, turn.now) < CONFLICT_HOLD) return;
+  turn.set({ quietSince: turn.now });
   turn.act({ type: 'conflict', source, priority });
-  turn.arm('reannounce', CONFLICT_HOLD);
 }
 
 /** Now, or a CONFLICT_HOLD after the last announcement. @returns true when it was now. */

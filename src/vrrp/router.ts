@@ -134,6 +134,8 @@ export interface Router {
   readonly peer: PeerRecord | null;
   /** When the addresses were last announced (the announcer's own repetitions apart). */
   readonly announcedAt: Instant | null;
+  /** When a conflict was last told, or when it became Active: a preempted router may go on for a moment. */
+  readonly quietSince: Instant | null;
   /** When a lower priority was last answered. */
   readonly assertedAt: Instant | null;
   /** When the role was last offered to any better router. */
@@ -164,6 +166,7 @@ export function createRouter(settings: RouterSettings): Router {
     timers: { 'active-down': null, adver: null, 'preempt-delay': null, reannounce: null, parting: null },
     peer: null,
     announcedAt: null,
+    quietSince: null,
     assertedAt: null,
     offeredAt: null,
   };

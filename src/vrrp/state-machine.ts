@@ -259,7 +259,7 @@ type Order = 'advertise-first' | 'claim-first';
 function becomeActive(turn: Turn, reason: TransitionReason, order: Order): void {
   turn.cancel('active-down');
   turn.cancel('preempt-delay');
-  turn.set({ yielded: false, preemptReady: false, wants: false });
+  turn.set({ yielded: false, preemptReady: false, wants: false, quietSince: turn.now });
   if (order === 'advertise-first') turn.send();
   turn.act({ type: 'claim' });
   turn.announce();

@@ -42,7 +42,6 @@ address = "10.98.2.12:8080"
 interface = "eth0"
 [failover.peer]
 address = "10.98.0.${peer}"
-listen = "10.98.0.${own}"
 secret_file = "${secret}"
 [[failover.group]]
 vrid = 51

@@ -97,7 +97,8 @@ describe.skipIf(unable !== null)('partitions of a pair', () => {
       expect(await answers(), `heal ${heal}: no address is dead`).toBe(true);
     }
     const told = nodes.flatMap((node) => node.events('failover.conflict'));
-    expect(told.length, 'conflicts are told').toBeGreaterThanOrEqual(HEALS);
+    // of those that come within a second of another, one is told
+    expect(told.length, 'conflicts are told').toBeGreaterThan(HEALS / 2);
     expect(nodes.flatMap((node) => node.events('failover.duplicate-address'))).toEqual([]);
   });
 });

@@ -31,7 +31,6 @@ name = "lb-${own}"
 interface = "eth0"
 [failover.peer]
 address = "10.98.0.${own === 1 ? 2 : 1}"
-listen = "10.98.0.${own}"
 secret_file = "${secret}"
 [failover.witness]
 interval = "200ms"
