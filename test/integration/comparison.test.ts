@@ -67,7 +67,9 @@ advertise_interval = "100ms"
     backs.forEach((back, i) => {
       const backend = lab.host(`be-${i + 1}`);
       backend.join(back, 'eth0', [`10.98.${i + 1}.1${i + 1}/24`]);
-      const script = "require('node:net').createServer((s) => s.end()).listen(8080, '0.0.0.0')";
+      // a check resets its connection
+      const script =
+        "require('node:net').createServer((s) => s.on('error', () => s.destroy()).end()).listen(8080)";
       backend.spawn('listener', [process.execPath, '-e', script]);
     });
     const secret = join(lab.dir, 'secret');
