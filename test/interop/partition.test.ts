@@ -24,7 +24,6 @@ const skip = missing('keepalived', 'ping');
 describe.skipIf(skip !== null)('partitions of Tandem and keepalived', () => {
   let net: Peering;
   let tandem: Tandem;
-  let keepalived: Keepalived;
 
   beforeEach(() => {
     net = createPeering('heal');
@@ -35,7 +34,7 @@ describe.skipIf(skip !== null)('partitions of Tandem and keepalived', () => {
     const addresses = [`${VIP4}/24`, `${VIP6_LINK_LOCAL}/64`, `${VIP6}/64`];
     const group = `priority = ${tandemPriority}\nadvertise_interval = "100ms"\nannounce = { refresh = "1s" }\naddresses = ${JSON.stringify(addresses)}`;
     const common = { version: 3, vrid: VRID, priority: keepalivedPriority, interval: 0.1 } as const;
-    keepalived = await Keepalived.start(net.lab, net.peer, [
+    await Keepalived.start(net.lab, net.peer, [
       { ...common, name: 'v4', addresses: [`${VIP4}/24`] },
       { ...common, name: 'v6', addresses: [`${VIP6_LINK_LOCAL}/64`, `${VIP6}/64`] },
     ]);
