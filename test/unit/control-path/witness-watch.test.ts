@@ -123,7 +123,17 @@ describe('a neighbour as witness', () => {
 
   beforeEach(() => {
     kernel = new FakeKernel();
-    const link = { index: 7, name: 'eth0', mac: MAC, up: true, carrier: true, mtu: 1_500 };
+    const link = {
+      index: 7,
+      name: 'eth0',
+      mac: MAC,
+      up: true,
+      carrier: true,
+      mtu: 1_500,
+      lower: 0,
+      alias: '',
+      kind: '',
+    };
     kernel.links.set(7, link);
     const address = { ifindex: 7, prefixLength: 24, scope: 0, validLifetime: 0, preferredLifetime: 0 };
     // the virtual address first: it has a lifetime
