@@ -108,9 +108,10 @@ export class Guard {
 
   /** The client's connection or session has ended. */
   release(ticket: Ticket): void {
+    // the reverse of admit: whoever sees the service empty sees no source either
+    ticket?.table.release(ticket);
     this.#gauges.leaveService(this.#slot);
     this.#gauges.leaveProcess();
-    ticket?.table.release(ticket);
   }
 
   /** What any client would be refused for right now, whoever it is; takes nothing. */
