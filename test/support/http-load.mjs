@@ -1,5 +1,5 @@
 /**
- * HTTP clients that keep on asking until SIGTERM, then print one JSON line a request:
+ * HTTP clients that keep on asking until SIGTERM, then print one JSON line a request (the first line is empty):
  * { started, ended, backend, reused, error }. Times are Date.now(); `backend` is the body's first line, or,
  * for a failed request on a kept-alive connection, the backend that this connection has talked to so far
  * (null when unknown).
@@ -17,6 +17,8 @@ let running = true;
 process.once('SIGTERM', () => {
   running = false;
 });
+// an empty line: from here on SIGTERM is heard
+process.stdout.write('\n');
 
 function ask(agent, connections) {
   const result = { started: Date.now(), ended: 0, backend: null, reused: false, error: null };

@@ -170,6 +170,11 @@ export function startLoad(
   const load = pair.client.spawn('load', ['node', LOAD, url, `${clients.fresh}`, `${clients.kept}`]);
   return {
     async finish() {
+      // where Node itself takes a second to start, the signal would end it before it has asked anything
+      if (load.log() === '') {
+        await eventually('the load runs', () => load.log() !== '');
+        await new Promise((resolve) => setTimeout(resolve, 700));
+      }
       await load.stop(20_000);
       await eventually('the load has written its report', () => load.child.stdout?.readableEnded ?? true);
       // the log file is written by a stream of its own: its last line must be whole

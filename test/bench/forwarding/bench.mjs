@@ -86,7 +86,8 @@ ${machine()}
 
 ## Tandem's bars
 
-One data-path worker on \`net\` and \`dgram\`.
+With its defaults: a worker for each core, TCP relayed in the addon, UDP on \`dgram\`. "node relay" is the same with
+\`[data_path] relay = "node"\`.
 
 ${verdict}
 
