@@ -29,9 +29,20 @@ AddrInfo Numeric(Napi::Env env, const std::string& address, int64_t port, int ty
   return AddrInfo(found, &::freeaddrinfo);
 }
 
+/// Sockets of addresses that this host does not have, to speak in a client's name.
+void SetTransparent(Napi::Env env, int fd, int family, const Napi::Object& options) {
+  if (!options.Has("transparent") || !BooleanProperty(options, "transparent")) return;
+  if (family == AF_INET6) {
+    SetOption(env, fd, IPPROTO_IPV6, IPV6_TRANSPARENT, 1, "IPV6_TRANSPARENT");
+  } else {
+    SetOption(env, fd, IPPROTO_IP, IP_TRANSPARENT, 1, "IP_TRANSPARENT");
+  }
+}
+
 void SetBindOptions(Napi::Env env, int fd, int family, const Napi::Object& options) {
   if (family == AF_INET6) SetOption(env, fd, IPPROTO_IPV6, IPV6_V6ONLY, 1, "IPV6_V6ONLY");
   if (BooleanProperty(options, "reusePort")) SetOption(env, fd, SOL_SOCKET, SO_REUSEPORT, 1, "SO_REUSEPORT");
+  SetTransparent(env, fd, family, options);
   if (!BooleanProperty(options, "freebind")) return;
   // On Linux the IPv4 option also works on IPv6 sockets, and on kernels before IPV6_FREEBIND (4.15).
   SetOption(env, fd, IPPROTO_IP, IP_FREEBIND, 1, "IP_FREEBIND");

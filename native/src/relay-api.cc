@@ -119,6 +119,25 @@ Napi::Value Take(const Loop& loop, const Napi::CallbackInfo& info) {
   return Napi::Boolean::New(info.Env(), connection != nullptr && loop->relay().Take(connection, size));
 }
 
+/// False for null. The address must be of the route's family.
+bool SourceArgument(const Napi::CallbackInfo& info, size_t index, const Route& route, Source* source) {
+  source->transparent = BooleanArgument(info, index + 1, "transparent");
+  if (info[index].IsNull()) return false;
+  Napi::Uint8Array bytes = BytesArgument(info, index, "source");
+  const sa_family_t family = route.address.ss_family;
+  if (bytes.ElementLength() != (family == AF_INET6 ? 16u : 4u)) {
+    throw Napi::RangeError::New(info.Env(), "source must be an address of the route's family");
+  }
+  source->address.ss_family = family;
+  source->length = route.length;
+  if (family == AF_INET6) {
+    std::memcpy(&reinterpret_cast<sockaddr_in6*>(&source->address)->sin6_addr, bytes.Data(), 16);
+  } else {
+    std::memcpy(&reinterpret_cast<sockaddr_in*>(&source->address)->sin_addr, bytes.Data(), 4);
+  }
+  return true;
+}
+
 /// Far more than any header needs.
 constexpr size_t kMaxHead = 64 * 1024;
 
@@ -132,8 +151,11 @@ Napi::Value Connect(const Loop& loop, const Napi::CallbackInfo& info) {
     headSize = bytes.ElementLength();
     if (headSize > kMaxHead) throw Napi::RangeError::New(info.Env(), "head is too long");
   }
+  Source source;
+  bool given = SourceArgument(info, 3, route, &source);
   Connection* connection = FindHandle(loop, info);
-  bool done = connection != nullptr && loop->relay().Connect(connection, route, head, headSize);
+  bool done = connection != nullptr &&
+              loop->relay().Connect(connection, route, head, headSize, given ? &source : nullptr);
   loop->Stir();
   return Napi::Boolean::New(info.Env(), done);
 }

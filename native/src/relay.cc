@@ -46,6 +46,22 @@ CloseCode CodeOf(Side side, int error) {
   return IsReset(error) ? CloseCode::kBackendReset : CloseCode::kBackendError;
 }
 
+/// An errno, or 0.
+int BindSource(int fd, const Source& source) {
+  const int on = 1;
+  if (source.transparent) {
+    bool v6 = source.address.ss_family == AF_INET6;
+    int status = v6 ? ::setsockopt(fd, IPPROTO_IPV6, IPV6_TRANSPARENT, &on, sizeof on)
+                    : ::setsockopt(fd, IPPROTO_IP, IP_TRANSPARENT, &on, sizeof on);
+    if (status != 0) return errno;
+  }
+  // connect(2) then chooses the port: it may be one that goes to another backend already. Linux 4.2 and later;
+  // without it there are fewer ports, which is no reason to fail
+  (void)::setsockopt(fd, IPPROTO_IP, IP_BIND_ADDRESS_NO_PORT, &on, sizeof on);
+  int status = ::bind(fd, reinterpret_cast<const sockaddr*>(&source.address), source.length);
+  return status == 0 ? 0 : errno;
+}
+
 void CloseWithReset(int fd) {
   linger now{1, 0};
   // if it cannot be set the close is an orderly one, which the peer survives
@@ -215,7 +231,8 @@ bool Relay::Take(Connection* connection, size_t size) {
 
 // Connecting
 
-bool Relay::Connect(Connection* connection, const Route& route, const uint8_t* head, size_t headSize) {
+bool Relay::Connect(Connection* connection, const Route& route, const uint8_t* head, size_t headSize,
+                    const Source* source) {
   if (connection->state != State::kHeld) return false;
   connection->state = State::kConnecting;
   connection->cells = route.cells;
@@ -225,6 +242,13 @@ bool Relay::Connect(Connection* connection, const Route& route, const uint8_t* h
   if (backend.fd < 0) {
     ConnectFailed(connection, errno);
     return true;
+  }
+  if (source != nullptr) {
+    int error = BindSource(backend.fd, *source);
+    if (error != 0) {
+      ConnectFailed(connection, error);
+      return true;
+    }
   }
   if (headSize > 0 && !Hold(backend, head, headSize)) {
     ConnectFailed(connection, ENOMEM);

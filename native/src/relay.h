@@ -76,6 +76,13 @@ struct Route {
   ByteCells cells;
 };
 
+/// Where a connect attempt leaves from; the port is for the kernel to choose.
+struct Source {
+  sockaddr_storage address{};
+  socklen_t length = 0;
+  bool transparent = false;
+};
+
 class Relay {
  public:
   /// Takes the events that have gathered; called where the relay may be used in any way, even closed.
@@ -121,7 +128,9 @@ class Relay {
   bool Take(Connection* connection, size_t size);
   /// kConnected or kConnectFailed follows. False unless the client is held.
   /// @param head goes to the backend before the client's bytes
-  bool Connect(Connection* connection, const Route& route, const uint8_t* head, size_t headSize);
+  /// @param source where to leave from, of the route's family; null lets the kernel choose
+  bool Connect(Connection* connection, const Route& route, const uint8_t* head, size_t headSize,
+               const Source* source);
   /// Gives up a connect attempt; the client is held again. False when it is over already.
   bool Abandon(Connection* connection);
   /// kClosed follows. Without `reset` the ends get FIN, unless bytes that were read have not been written.

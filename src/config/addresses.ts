@@ -106,10 +106,13 @@ function unicastFault(text: string, address: IpAddress): Parsed<never> | undefin
 
 /** The address of one host. */
 export function unicastAddress() {
-  return textLeaf('an IP address such as "10.0.0.2"', (text) => {
-    const parsed = readAddress(text, '10.0.0.2 or fe80::2');
-    return parsed.ok ? (unicastFault(text, parsed.value) ?? parsed) : parsed;
-  });
+  return textLeaf('an IP address such as "10.0.0.2"', readUnicastAddress);
+}
+
+/** What {@link unicastAddress} takes, as a part of something else. */
+export function readUnicastAddress(text: string): Parsed<IpAddress> {
+  const parsed = readAddress(text, '10.0.0.2 or fe80::2');
+  return parsed.ok ? (unicastFault(text, parsed.value) ?? parsed) : parsed;
 }
 
 function readPrefix(text: string, example: string): Parsed<IpPrefix> {

@@ -7,6 +7,7 @@ import {
   prefixContains,
 } from '../lib/ip.ts';
 import { type Group, groupsOf, placesOf } from './check-failover.ts';
+import { checkSourcesHere } from './check-source.ts';
 import type { Environment, HostInterface } from './environment.ts';
 import { type Finding, fault, warning } from './finding.ts';
 import type { KeyPath } from './positions.ts';
@@ -22,6 +23,7 @@ export function checkHost(file: FileSchema, environment: Environment): Finding[]
     ...checkAdminGroup(file, environment),
     ...checkPrograms(file, environment),
     ...checkSecret(file, environment),
+    ...checkSourcesHere(file, environment),
   ].map((finding) => ({ ...finding, aboutHost: true }));
 }
 

@@ -4,6 +4,7 @@ import { checkListeners } from './check-listeners.ts';
 import { checkPrefaces } from './check-preface.ts';
 import { checkRoutes } from './check-routes.ts';
 import { checkServices } from './check-services.ts';
+import { checkSources } from './check-source.ts';
 import { checkTracks } from './check-tracks.ts';
 import type { Environment } from './environment.ts';
 import { type Finding, fault } from './finding.ts';
@@ -19,6 +20,7 @@ export function checkConfig(file: FileSchema, environment: Environment): Finding
     ...checkServices(file),
     ...checkListeners(file),
     ...checkPrefaces(file),
+    ...checkSources(file),
     ...checkFailover(file),
     ...checkRoutes(file),
     ...checkTracks(file),

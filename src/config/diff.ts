@@ -119,6 +119,7 @@ const SERVICE_SETTINGS: Settings<ServiceSpec> = {
   backlog: (service) => service.backlog,
   proxy_protocol: (service) => service.proxyProtocol,
   sni: (service) => service.sni,
+  source: (service) => service.source,
   health: (service) => service.health,
   passive: (service) => service.passive,
   slow_start: (service) => service.slowStart,

@@ -82,6 +82,7 @@ export function resolveService(service: ServiceSection): ServiceSpec {
       send: service.proxy_protocol.send ?? null,
     },
     sni: service.sni,
+    source: service.source ?? null,
     health:
       service.health === undefined
         ? null

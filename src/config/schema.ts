@@ -1,14 +1,16 @@
 import { z } from 'zod';
 import { millis, seconds } from '../lib/duration.ts';
+import type { IpAddress } from '../lib/ip.ts';
 import type { ProxyVersion } from '../lib/proxy-header.ts';
 import { RELAYS } from '../model/config.ts';
 import { MAX_WEIGHT } from '../model/failover.ts';
-import { ALGORITHMS, HASH_KEYS } from '../model/service.ts';
+import { ALGORITHMS, HASH_KEYS, type SourceSpec } from '../model/service.ts';
 import {
   addressUrl,
   backendEndpoint,
   listenEndpoint,
   network,
+  readUnicastAddress,
   routeTarget,
   unicastAddress,
   virtualAddress,
@@ -22,6 +24,7 @@ import {
   leaf,
   name,
   oneOf,
+  type Parsed,
   payload,
   percent,
   rate,
@@ -230,6 +233,21 @@ const serverName = textLeaf('a name such as "app.example.org" or "*.example.org"
       );
 });
 
+const source = leaf('"client" or a list of addresses', (raw): Parsed<SourceSpec> => {
+  if (raw === 'client') return right({ kind: 'client' });
+  const hint = 'write "client", or addresses of this host, such as ["10.0.1.2", "10.0.1.3"]';
+  if (!Array.isArray(raw))
+    return wrong(`must be "client" or a list of addresses, not ${describe(raw)}`, hint);
+  const addresses: IpAddress[] = [];
+  for (const text of raw) {
+    if (typeof text !== 'string') return wrong(`must be a list of addresses, not of ${describe(text)}`, hint);
+    const parsed = readUnicastAddress(text);
+    if (!parsed.ok) return parsed;
+    addresses.push(parsed.value);
+  }
+  return right({ kind: 'pool', addresses });
+});
+
 const sniRoute = z.strictObject({
   names: z.array(serverName).default([]),
   service: name('the name of another service'),
@@ -257,6 +275,7 @@ const service = z.strictObject({
   backlog: integer(1, 65_535).default(4_096),
   proxy_protocol: proxyProtocol.prefault({}),
   sni: z.array(sniRoute).default([]),
+  source: source.optional(),
   slow_start: duration(millis(0), day).default(seconds(0)),
   on_down: oneOf(['keep', 'close']).default('keep'),
   health: health.optional(),

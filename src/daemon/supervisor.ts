@@ -18,6 +18,7 @@ import {
 } from '../control-path/fitness.ts';
 import { ProbeGate } from '../control-path/health/probe-gate.ts';
 import { runProbe } from '../control-path/health/probes/index.ts';
+import { localPorts } from '../control-path/local-ports.ts';
 import { planReload, type ReloadPlan, type ReloadStep } from '../control-path/reload.ts';
 import { workersOf } from '../control-path/workers.ts';
 import { CounterReader, createCounters } from '../data-path/counters.ts';
@@ -407,6 +408,7 @@ function processLimits(config: Config, workers: number, native: Native): Process
     maxConnections: fitConnections(config, workers, soft),
     fdReserve: config.limits.fdReserve,
     fdLimit: soft,
+    localPorts: localPorts(),
   };
 }
 

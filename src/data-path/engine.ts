@@ -47,6 +47,7 @@ export class Engine {
     clock: Clock,
     send: (message: FromWorker) => void,
     openTransport: OpenTransport,
+    openTransparent: WorkerContext['openTransparent'],
   ) {
     this.#send = send;
     this.#limits = data.limits;
@@ -61,6 +62,7 @@ export class Engine {
       shared,
       wheel,
       transport: openTransport(wheel, counters),
+      openTransparent,
       failures: new RecentFailures(shared.failures),
       emit: (event) => send({ type: 'event', event }),
       traffic: (service, backend, outcome) => send({ type: 'traffic', service, backend, outcome }),

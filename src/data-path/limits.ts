@@ -10,7 +10,7 @@ export interface LimitedService {
   readonly spec: ServiceSpec;
   /** Sources known of and the most that there may be; null without a limit on them. */
   readonly sources: { readonly used: number; readonly max: number } | null;
-  readonly members: readonly Pick<PoolMember, 'id' | 'slot' | 'maxConnections'>[];
+  readonly members: readonly Pick<PoolMember, 'id' | 'slot' | 'endpoint' | 'maxConnections'>[];
 }
 
 /** How much of every limit is used now: for the utilisation gauges, `status` and the LimitWatch. */
@@ -25,6 +25,7 @@ export function readLimits(
     { name: 'file-descriptors', subject: null, used: fdsInUse, max: limits.fdLimit - limits.fdReserve },
     ...services.flatMap((service) => serviceLimits(counters, limits, service)),
     ...services.flatMap((service) => backendLimits(counters, service)),
+    ...services.flatMap((service) => portLimits(counters, limits, service)),
   ];
 }
 
@@ -52,5 +53,24 @@ function backendLimits(counters: CounterReader, { spec, members }: LimitedServic
     if (maxConnections === null) return [];
     const used = counters.backendConnections(slot);
     return [{ name: 'backend-connections', subject: `${spec.name}/${id}`, used, max: maxConnections }];
+  });
+}
+
+/**
+ * Local ports: every source address has the range once for each backend (a connection is told apart by all four of
+ * its addresses and ports). Clients' own addresses bring ports of their own.
+ */
+function portLimits(
+  counters: CounterReader,
+  { localPorts }: ProcessLimits,
+  { spec, members }: LimitedService,
+): LimitReading[] {
+  if (spec.protocol === 'udp' || spec.source?.kind === 'client') return [];
+  const pool = spec.source?.addresses ?? [];
+  return members.map(({ id, slot, endpoint }): LimitReading => {
+    const sources = pool.filter(({ family }) => family === endpoint.address.family).length;
+    const used = counters.backendConnections(slot);
+    const max = localPorts * Math.max(1, sources);
+    return { name: 'source-ports', subject: `${spec.name}/${id}`, used, max };
   });
 }

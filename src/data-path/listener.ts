@@ -14,6 +14,7 @@ import type { Introduction } from './preface/gate.ts';
 import type { ProcessLimits } from './protocol.ts';
 import { Refusals } from './refusals.ts';
 import type { ClientKey } from './scheduler/types.ts';
+import { SourcePool } from './source-pool.ts';
 import { TcpClient, type TcpClientHost } from './tcp-client.ts';
 import type { WorkerContext } from './worker-context.ts';
 
@@ -44,6 +45,7 @@ export class Listener implements TcpClientHost {
   readonly #context: WorkerContext;
   readonly #slot: number;
   readonly #guard: Guard;
+  readonly #sources: SourcePool;
   readonly #picker: BackendPicker;
   readonly #queue: WaitQueue<TcpClient>;
   readonly refusals: Refusals;
@@ -65,6 +67,7 @@ export class Listener implements TcpClientHost {
     this.#spec = spec;
     const { counters, shared } = context;
     this.#guard = new Guard({ ...options, worker: shared.worker }, counters, shared);
+    this.#sources = new SourcePool(spec.source);
     this.#picker = new BackendPicker(context, spec.name, spec.schedule, backends);
     this.#queue = new WaitQueue(spec.queue);
     this.refusals = new Refusals(context, spec.name, slot);
@@ -224,7 +227,7 @@ export class Listener implements TcpClientHost {
     client.attempts++;
     client.connectStarted = clock.now();
     counters.connectStarted(member.slot);
-    client.relay.connect(member, client.head);
+    client.relay.connect(member, client.head, this.#sources.next(client.key.source, member.endpoint.address));
   }
 
   connected(client: TcpClient): void {
@@ -331,6 +334,7 @@ export class Listener implements TcpClientHost {
   update(spec: ServiceSpec, limits: ProcessLimits, sources: SourcesRef | null): void {
     this.#spec = spec;
     this.#relays.spec = spec;
+    this.#sources.update(spec.source);
     this.#guard.update(spec, limits, sources, this.#context.clock.now());
     this.#queue.update(spec.queue);
     this.#picker.setSchedule(spec.schedule);

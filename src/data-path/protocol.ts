@@ -26,6 +26,8 @@ export interface ProcessLimits {
   readonly fdReserve: number;
   /** The process's RLIMIT_NOFILE. */
   readonly fdLimit: number;
+  /** How many ports the kernel has for outgoing connections (net.ipv4.ip_local_port_range). */
+  readonly localPorts: number;
 }
 
 /**

@@ -1,5 +1,5 @@
 import type { Clock } from '../lib/clock.ts';
-import type { Endpoint } from '../lib/ip.ts';
+import type { Endpoint, IpAddress } from '../lib/ip.ts';
 import type { Emit } from '../model/event.ts';
 import type { TrafficOutcome } from '../model/health.ts';
 import type { BackendSet, ServiceSpec } from '../model/service.ts';
@@ -25,6 +25,8 @@ export interface WorkerContext {
   readonly traffic: (service: string, backend: string, outcome: TrafficOutcome) => void;
   /** Asks the supervisor for another descriptor of a listener; it comes by `Service.addListener`. */
   readonly wantListener: (service: string, endpoint: Endpoint, place: number) => void;
+  /** A UDP socket on an address that this host does not have. @throws NativeError without the privilege */
+  readonly openTransparent: (address: IpAddress) => number;
   /** A service of this worker that takes clients of another one; null when it is not there (any more). */
   readonly routeTo: (service: string) => RouteTarget | null;
 }

@@ -21,6 +21,15 @@ const engine = new Engine(
   clockOf(data.clockOrigin),
   (message) => port.postMessage(message),
   openTransport,
+  ({ text: address }) =>
+    loadNative().openUdpSocket({
+      address,
+      port: 0,
+      freebind: false,
+      reusePort: false,
+      bufferSize: 0,
+      transparent: true,
+    }),
 );
 port.on('message', (message: ToWorker) => engine.receive(message));
 engine.start();

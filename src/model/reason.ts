@@ -62,6 +62,8 @@ export const LIMIT_NAMES = [
   'process-connections',
   'service-connections',
   'backend-connections',
+  /** Local ports for connections to one backend. */
+  'source-ports',
   'source-table',
   'queue',
   'udp-sessions',

@@ -1,5 +1,5 @@
 import type { Duration } from '../lib/duration.ts';
-import type { Endpoint, IpPrefix } from '../lib/ip.ts';
+import type { Endpoint, IpAddress, IpPrefix } from '../lib/ip.ts';
 import type { ProxyVersion } from '../lib/proxy-header.ts';
 import type { HealthSpec, PassiveSpec } from './health.ts';
 
@@ -93,6 +93,13 @@ export interface ProxyProtocolSpec {
   readonly send: ProxyVersion | null;
 }
 
+/** The address that connections to backends leave from. */
+export type SourceSpec =
+  /** The client's own (IP_TRANSPARENT), where the backend's family is the client's. */
+  | { readonly kind: 'client' }
+  /** These in turn, where there is one of the backend's family: each has ports of its own. */
+  | { readonly kind: 'pool'; readonly addresses: readonly IpAddress[] };
+
 /** Clients whose TLS server name is one of these are served by another service. */
 export interface SniRoute {
   /** In lower case; "*.example.org" is any name that ends so. */
@@ -131,6 +138,8 @@ export interface ServiceSpec {
   /** Kernel accept backlog. */
   readonly backlog: number;
   readonly proxyProtocol: ProxyProtocolSpec;
+  /** Null: the kernel chooses. */
+  readonly source: SourceSpec | null;
   /** Not empty: TLS clients are looked at and routed; those without a route stay here. */
   readonly sni: readonly SniRoute[];
   readonly health: HealthSpec | null;

@@ -158,9 +158,16 @@ export interface NativeRelayLoop {
   take(handle: number, length: number): boolean;
   /**
    * One attempt for a client without a backend; an event says how it ended, never this call. `head`, at most 64 KiB,
-   * goes to the backend before the client's bytes.
+   * goes to the backend before the client's bytes. `source`, an address of the backend's family, is where it leaves from,
+   * also one that this host does not have when `transparent` (CAP_NET_ADMIN or CAP_NET_RAW).
    */
-  connect(handle: number, route: Uint32Array, head: Uint8Array | null): boolean;
+  connect(
+    handle: number,
+    route: Uint32Array,
+    head: Uint8Array | null,
+    source: Uint8Array | null,
+    transparent: boolean,
+  ): boolean;
   /** Gives up a connect attempt; no event follows. */
   abandon(handle: number): boolean;
   /** Both ends, by FIN or by RST; an event follows. */
@@ -187,7 +194,9 @@ export interface Native {
   /** A listening TCP socket (IPV6_V6ONLY on IPv6); returns its descriptor. */
   openTcpListener(options: ListenerOptions & { readonly backlog: number }): number;
   /** A bound UDP socket with the given buffer sizes in bytes (0 keeps the default); returns its descriptor. */
-  openUdpSocket(options: ListenerOptions & { readonly bufferSize: number }): number;
+  openUdpSocket(
+    options: ListenerOptions & { readonly bufferSize: number; readonly transparent?: boolean },
+  ): number;
   /** Sets both for a TCP socket; what a listening socket has, the accepted ones begin with. */
   setTcpOptions(fd: number, options: { readonly noDelay: boolean; readonly keepAlive: boolean }): void;
   closeFd(fd: number): void;

@@ -88,6 +88,7 @@ export function serviceSpec(
     backlog: 1_024,
     proxyProtocol: { accept: null, send: null },
     sni: [],
+    source: null,
     health: null,
     passive: null,
     slowStart: millis(0),
@@ -114,7 +115,9 @@ export const inProcess: SpawnWorker = (data, listener) => {
   };
   const openTransport: OpenTransport = (wheel, counters) =>
     data.relay === 'native' ? new NativeTransport(loadNative(), wheel, counters) : new NodeTransport();
-  const engine = new Engine(data, systemClock, send, openTransport);
+  const engine = new Engine(data, systemClock, send, openTransport, () => {
+    throw new Error('a test without privileges opens no transparent socket');
+  });
   later(() => engine.start());
   return {
     post: (message) => {
@@ -125,7 +128,12 @@ export const inProcess: SpawnWorker = (data, listener) => {
   };
 };
 
-const LIMITS: ProcessLimits = { maxConnections: 100_000, fdReserve: 10, fdLimit: 1_000_000 };
+const LIMITS: ProcessLimits = {
+  maxConnections: 100_000,
+  fdReserve: 10,
+  fdLimit: 1_000_000,
+  localPorts: 28_232,
+};
 
 export class DataPathRig {
   readonly dataPath: DataPath;

@@ -79,6 +79,7 @@ export function serviceSpec(over: Partial<ServiceSpec> = {}): ServiceSpec {
     backlog: 1_024,
     proxyProtocol: { accept: null, send: null },
     sni: [],
+    source: null,
     health: null,
     passive: null,
     slowStart: seconds(0),

@@ -6,7 +6,13 @@ export interface RelayPort {
   peek(handle: number): boolean;
   look(handle: number, into: Uint8Array): number;
   take(handle: number, length: number): boolean;
-  connect(handle: number, route: Uint32Array, head: Uint8Array | null): boolean;
+  connect(
+    handle: number,
+    route: Uint32Array,
+    head: Uint8Array | null,
+    source: Uint8Array | null,
+    transparent: boolean,
+  ): boolean;
   abandon(handle: number): boolean;
   closeConnection(handle: number, reset: boolean): boolean;
   drop(handle: number): boolean;

@@ -5,7 +5,7 @@ import { CONNECT_TIMEOUT, type ConnectFailure } from './connect-failure.ts';
 import type { CloseCode, RelayPort } from './native-port.ts';
 import type { Routes } from './native-routes.ts';
 import { Timed } from './timer-wheel.ts';
-import { deadlineIn, type Relay, type RelayContext, type RelayOwner } from './transport.ts';
+import { deadlineIn, type Relay, type RelayContext, type RelayOwner, type Source } from './transport.ts';
 
 /** What the relays of a worker share. */
 export interface RelayTools {
@@ -48,13 +48,14 @@ export class NativeRelay extends Timed implements Relay {
     return this.#resetEarly;
   }
 
-  connect(member: PoolMember, head: Uint8Array | null): void {
+  connect(member: PoolMember, head: Uint8Array | null, source: Source | null): void {
     const { spec, wheel, counters } = this.#context;
     const { port, routes } = this.#tools;
     this.#phase = 'connecting';
     this.#member = member;
     counters.fdOpened();
-    port.connect(this.#handle, routes.to(member, this.#context), head);
+    const route = routes.to(member, this.#context);
+    port.connect(this.#handle, route, head, source?.address.bytes ?? null, source?.transparent ?? false);
     wheel.schedule(this, deadlineIn(wheel, spec.timeouts.connect));
   }
 

@@ -3,11 +3,11 @@ import type { Duration, Instant } from '../../lib/duration.ts';
 import { errnoOf } from '../../lib/errors.ts';
 import type { CloseReason } from '../../model/reason.ts';
 import type { PoolMember } from '../../model/service.ts';
-import { CONNECT_TIMEOUT, type ConnectFailure, connectFailureOf } from './connect-failure.ts';
+import { CONNECT_TIMEOUT, type ConnectFailure, connectFailure, connectFailureOf } from './connect-failure.ts';
 import type { ReadBuffers } from './read-buffers.ts';
 import { closeFlushed, endedByReset, outgoingEndedByReset, resetNow } from './socket-close.ts';
 import { Timed } from './timer-wheel.ts';
-import { deadlineIn, type Relay, type RelayContext, type RelayOwner } from './transport.ts';
+import { deadlineIn, type Relay, type RelayContext, type RelayOwner, type Source } from './transport.ts';
 
 /**
  * One client and, in time, one backend. The client is paused until the backend is connected, so a retry loses
@@ -58,13 +58,19 @@ export class NodeRelay extends Timed implements Relay {
     return this.#reason === 'backend-reset' && !this.#answered;
   }
 
-  connect(member: PoolMember, head: Uint8Array | null): void {
+  connect(member: PoolMember, head: Uint8Array | null, source: Source | null): void {
     const { spec, wheel, counters } = this.#context;
     this.#phase = 'connecting';
     this.#member = member;
+    if (source?.transparent) {
+      // `net` has no way to it; the configuration is refused, so this is an addon that is older than the daemon
+      process.nextTick(() => this.#attemptFailed(connectFailure('ENOTSUP')));
+      return;
+    }
     const backend = connect({
       host: member.endpoint.address.text,
       port: member.endpoint.port,
+      ...(source !== null && { localAddress: source.address.text }),
       allowHalfOpen: true,
       noDelay: spec.noDelay,
       keepAlive: spec.keepAlive,

@@ -1,5 +1,5 @@
 import type { Duration, Instant } from '../../lib/duration.ts';
-import type { Endpoint } from '../../lib/ip.ts';
+import type { Endpoint, IpAddress } from '../../lib/ip.ts';
 import type { CloseReason } from '../../model/reason.ts';
 import type { PoolMember, ServiceSpec } from '../../model/service.ts';
 import type { CounterWriter } from '../counters.ts';
@@ -100,6 +100,13 @@ export interface RelayOwner {
   relayClosed(reason: CloseReason | null): void;
 }
 
+/** An address that a connection to a backend leaves from, with a port that the kernel chooses. */
+export interface Source {
+  readonly address: IpAddress;
+  /** It is not this host's own: IP_TRANSPARENT. */
+  readonly transparent: boolean;
+}
+
 /** One client and, in time, one backend. */
 export interface Relay {
   /** True from `relayConnected` until `relayClosed`. */
@@ -109,8 +116,9 @@ export interface Relay {
   /**
    * One connect attempt. The relay must not have a backend.
    * @param head what the backend gets before the client's bytes; null for nothing
+   * @param source where the connection leaves from; null lets the kernel choose
    */
-  connect(member: PoolMember, head: Uint8Array | null): void;
+  connect(member: PoolMember, head: Uint8Array | null, source: Source | null): void;
   /** Keeps a client that has no backend for a while: `relayHeld` follows, at or soon after `until`. */
   hold(until: Instant): void;
   /** Ends a relay that has no connected backend: RST to the client. */

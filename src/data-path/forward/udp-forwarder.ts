@@ -2,7 +2,7 @@ import { createSocket, type RemoteInfo, type Socket } from 'node:dgram';
 import { closeSync } from 'node:fs';
 import type { Instant } from '../../lib/duration.ts';
 import { errnoOf, messageOf } from '../../lib/errors.ts';
-import { type Endpoint, formatEndpoint, ipOfPeer } from '../../lib/ip.ts';
+import { type Endpoint, formatEndpoint, type IpAddress, ipOfPeer } from '../../lib/ip.ts';
 import type { RefusalReason, SessionEndReason } from '../../model/reason.ts';
 import type { BackendSet, PoolMember, ServiceSpec } from '../../model/service.ts';
 import { BackendPicker } from '../backend-picker.ts';
@@ -13,7 +13,9 @@ import type { ListenerOptions } from '../listener.ts';
 import type { ListenerFd, ProcessLimits } from '../protocol.ts';
 import { Refusals } from '../refusals.ts';
 import type { ClientKey } from '../scheduler/types.ts';
+import { SourcePool } from '../source-pool.ts';
 import type { Service, WorkerContext } from '../worker-context.ts';
+import type { Source } from './transport.ts';
 import { literal, type UdpClient, UdpSession, type UdpSessionOwner } from './udp-session.ts';
 import { sessionKey, UdpSessionTable } from './udp-session-table.ts';
 
@@ -36,6 +38,7 @@ export class UdpForwarder implements Service, UdpSessionOwner {
   readonly #context: WorkerContext;
   readonly #slot: number;
   readonly #guard: Guard;
+  readonly #sources: SourcePool;
   readonly #picker: BackendPicker;
   readonly #refusals: Refusals;
   readonly #failures: Failures;
@@ -58,9 +61,18 @@ export class UdpForwarder implements Service, UdpSessionOwner {
     this.#spec = spec;
     this.#version = backends.version;
     this.#guard = new Guard({ ...options, worker: context.shared.worker }, context.counters, context.shared);
+    this.#sources = new SourcePool(spec.source);
     this.#picker = new BackendPicker(context, spec.name, spec.schedule, backends);
     this.#refusals = new Refusals(context, spec.name, slot);
     this.#failures = new Failures(context, spec.name);
+  }
+
+  leaveFrom({ client, member }: UdpSession): Source | null {
+    return this.#sources.next(ipOfPeer(client.address), member.endpoint.address);
+  }
+
+  openTransparent(address: IpAddress): number {
+    return this.#context.openTransparent(address);
   }
 
   // from the client
@@ -258,6 +270,7 @@ export class UdpForwarder implements Service, UdpSessionOwner {
 
   update(spec: ServiceSpec, limits: ProcessLimits, sources: SourcesRef | null): void {
     this.#spec = spec;
+    this.#sources.update(spec.source);
     this.#guard.update(spec, limits, sources, this.#context.clock.now());
     this.#picker.setSchedule(spec.schedule);
   }

@@ -1,7 +1,9 @@
 import { createSocket, type Socket, type SocketOptions } from 'node:dgram';
 import type { Instant } from '../../lib/duration.ts';
+import type { IpAddress } from '../../lib/ip.ts';
 import type { PoolMember } from '../../model/service.ts';
 import type { Ticket } from '../guard/types.ts';
+import type { Source } from './transport.ts';
 import { TableEntry } from './udp-session-table.ts';
 
 /**
@@ -19,6 +21,10 @@ export interface UdpClient {
 }
 
 export interface UdpSessionOwner {
+  /** Where its upstream socket leaves from; null lets the kernel choose. */
+  leaveFrom(session: UdpSession): Source | null;
+  /** A UDP socket on an address that this host does not have. @throws NativeError without the privilege */
+  openTransparent(address: IpAddress): number;
   reply(session: UdpSession, datagram: Buffer): void;
   upstreamFailed(session: UdpSession, error: Error): void;
   datagramDropped(): void;
@@ -62,6 +68,14 @@ export class UdpSession extends TableEntry {
     this.#owner = options.owner;
   }
 
+  /** Binds a socket to where it is to leave from, when that is not for the kernel to choose. */
+  #leave(upstream: Socket): void {
+    const source = this.#owner.leaveFrom(this);
+    if (source === null) return;
+    if (source.transparent) upstream.bind({ fd: this.#owner.openTransparent(source.address) });
+    else upstream.bind({ address: source.address.text, exclusive: true });
+  }
+
   /** Connects to `member`. The session has no upstream socket before the call. */
   open(): void {
     const { address, port } = this.member.endpoint;
@@ -70,7 +84,14 @@ export class UdpSession extends TableEntry {
     upstream.on('message', (datagram) => this.#owner.reply(this, datagram));
     upstream.on('error', (error) => this.#owner.upstreamFailed(this, error));
     upstream.on('connect', () => this.#flush());
-    upstream.connect(port, address.text);
+    try {
+      this.#leave(upstream);
+      upstream.connect(port, address.text);
+    } catch (error) {
+      const failure = error instanceof Error ? error : new Error(String(error));
+      // as every other failure: once the session can be found
+      process.nextTick(() => upstream.emit('error', failure));
+    }
   }
 
   send(datagram: Buffer): void {

@@ -2,7 +2,9 @@ import { describe, expect, it } from 'vitest';
 import { CounterReader, CounterWriter, createCounters } from '../../../src/data-path/counters.ts';
 import { readLimits } from '../../../src/data-path/limits.ts';
 import { SlotAllocator } from '../../../src/data-path/slot-allocator.ts';
+import { seconds } from '../../../src/lib/duration.ts';
 import { CLOSE_REASONS, REFUSAL_REASONS, SESSION_END_REASONS } from '../../../src/model/reason.ts';
+import { endpoint, serviceSpec } from '../../support/specs.ts';
 
 const SIZE = { workers: 2, services: 3, backends: 4 };
 
@@ -210,27 +212,26 @@ describe('SlotAllocator', () => {
 describe('readLimits', () => {
   it('reads what is used of every limit that is set', () => {
     const { reader, a } = bench();
-    const limits = { maxConnections: 100, fdReserve: 24, fdLimit: 1_024 };
+    const limits = { maxConnections: 100, fdReserve: 24, fdLimit: 1_024, localPorts: 50 };
     a.tryEnterProcess(100);
     a.fdOpened();
     a.fdOpened();
     a.tryEnterService(1, 50);
     a.tryEnterQueue(1, 20);
     a.tryEnterBackend(2, 10);
-    const spec = {
-      name: 'web',
-      protocol: 'tcp',
+    const spec = serviceSpec({
       maxConnections: 50,
       sourceLimit: { maxConnections: 1, rate: null, prefix4: 32, prefix6: 64 },
-      queue: { max: 20, timeout: 0 },
-    } as Parameters<typeof readLimits>[2][number]['spec'];
+      queue: { max: 20, timeout: seconds(0) },
+      source: { kind: 'pool', addresses: ['10.0.0.8:1', '10.0.0.9:1'].map((at) => endpoint(at).address) },
+    });
     const web = {
       slot: 1,
       spec,
       sources: { used: 3, max: 70_000 },
       members: [
-        { id: 'one', slot: 2, maxConnections: 10 },
-        { id: 'two', slot: 3, maxConnections: null },
+        { id: 'one', slot: 2, endpoint: endpoint('10.0.0.1:80'), maxConnections: 10 },
+        { id: 'two', slot: 3, endpoint: endpoint('[fd00::1]:80'), maxConnections: null },
       ],
     };
     const dns = {
@@ -238,11 +239,11 @@ describe('readLimits', () => {
       spec: {
         ...spec,
         name: 'dns',
-        protocol: 'udp',
+        protocol: 'udp' as const,
         maxConnections: null,
         sourceLimit: null,
         queue: { ...spec.queue, max: 0 },
-      } as typeof spec,
+      },
       sources: null,
       members: [],
     };
@@ -254,6 +255,8 @@ describe('readLimits', () => {
       { name: 'queue', subject: 'web', used: 1, max: 20 },
       { name: 'udp-sessions', subject: 'dns', used: 0, max: 100 },
       { name: 'backend-connections', subject: 'web/one', used: 1, max: 10 },
+      { name: 'source-ports', subject: 'web/one', used: 1, max: 100 },
+      { name: 'source-ports', subject: 'web/two', used: 0, max: 50 },
     ]);
   });
 });

@@ -58,7 +58,7 @@ function rig() {
   const dataPath = new DataPath({
     opener: sockets,
     counters,
-    limits: { maxConnections: 10, fdReserve: 1, fdLimit: 100 },
+    limits: { maxConnections: 10, fdReserve: 1, fdLimit: 100, localPorts: 100 },
     relay: 'node',
     clock,
     emit: (event) => events.push(event),

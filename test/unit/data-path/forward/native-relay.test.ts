@@ -112,20 +112,20 @@ const second = 1_000_000;
 describe('a native relay', () => {
   it('packs address, options and cells into the route, anew when the settings change', () => {
     const { relay, port, context } = bench();
-    relay.connect(MEMBER, null);
+    relay.connect(MEMBER, null, null);
     const { serviceIn, backendIn, serviceOut, backendOut } = context.counters.byteCells(1, 1);
     const words = [...(port.route ?? [])];
     expect(words.slice(0, 7)).toEqual([4, 8080, 3, serviceIn, backendIn, serviceOut, backendOut]);
     expect([...new Uint8Array(port.route?.buffer ?? new ArrayBuffer(0), 28, 4)]).toEqual([10, 0, 0, 2]);
     relay.connectFailed(connectFailure('ECONNREFUSED'));
     context.spec = { ...context.spec, noDelay: false };
-    relay.connect(MEMBER, null);
+    relay.connect(MEMBER, null, null);
     expect(port.route?.[2]).toBe(2);
   });
 
   it('gives a connect attempt its time, then abandons it', () => {
     const { relay, port, heard, pass, fds } = bench();
-    relay.connect(MEMBER, null);
+    relay.connect(MEMBER, null, null);
     expect(fds()).toBe(2);
     pass(second);
     expect(heard).toEqual([]);
@@ -136,7 +136,7 @@ describe('a native relay', () => {
 
   it('leaves an attempt whose end is under way to its event', () => {
     const { relay, port, heard, pass } = bench();
-    relay.connect(MEMBER, null);
+    relay.connect(MEMBER, null, null);
     port.over = true;
     pass(2 * second);
     expect(heard).toEqual([]);
@@ -147,7 +147,7 @@ describe('a native relay', () => {
 
   it('is idle when no byte has moved for so long, whatever the wheel thought before', () => {
     const { relay, port, heard, pass, fds } = bench();
-    relay.connect(MEMBER, null);
+    relay.connect(MEMBER, null, null);
     relay.connected();
     port.last = 8 * second;
     pass(17 * second);
@@ -160,7 +160,7 @@ describe('a native relay', () => {
 
   it('has less patience once one side has ended', () => {
     const { relay, port, heard, pass } = bench();
-    relay.connect(MEMBER, null);
+    relay.connect(MEMBER, null, null);
     relay.connected();
     relay.ended();
     pass(2 * second + 150_000);
@@ -171,7 +171,7 @@ describe('a native relay', () => {
 
   it('keeps the reason of the addon when its end was under way already', () => {
     const { relay, port, heard } = bench();
-    relay.connect(MEMBER, null);
+    relay.connect(MEMBER, null, null);
     relay.connected();
     port.stale = true;
     relay.cut('backend-down');
@@ -181,7 +181,7 @@ describe('a native relay', () => {
 
   it('that is cut tells why, and nothing else on the way', () => {
     const { relay, port, heard, pass } = bench();
-    relay.connect(MEMBER, null);
+    relay.connect(MEMBER, null, null);
     relay.connected();
     relay.cut('shutdown');
     relay.cut('drain-deadline');
@@ -197,7 +197,7 @@ describe('a native relay', () => {
 
   it('refused before it was connected has no reason, whatever is told after that', () => {
     const { relay, heard, fds } = bench();
-    relay.connect(MEMBER, null);
+    relay.connect(MEMBER, null, null);
     relay.refuse();
     relay.connected();
     relay.connectFailed(connectFailure('ECONNREFUSED'));
@@ -208,12 +208,12 @@ describe('a native relay', () => {
 
   it('knows a reset before the backend said anything', () => {
     const { relay } = bench();
-    relay.connect(MEMBER, null);
+    relay.connect(MEMBER, null, null);
     relay.connected();
     relay.closed('backend-reset', false);
     expect(relay.resetEarly).toBe(true);
     const late = bench().relay;
-    late.connect(MEMBER, null);
+    late.connect(MEMBER, null, null);
     late.connected();
     late.closed('backend-reset', true);
     expect(late.resetEarly).toBe(false);
