@@ -10,7 +10,7 @@ import { eventually, type Host, type HostProcess, Lab, missing } from '../suppor
 import { Tandem } from '../support/tandem.ts';
 
 const CROWD = Number(process.env['TANDEM_CROWD'] ?? 6_000);
-const MOST_SESSIONS = Math.min(12_000, Math.floor(CROWD / 3));
+const MOST_SESSIONS = Math.min(9_000, Math.floor(CROWD / 3));
 const unable = missing();
 const script = (name: string): string => fileURLToPath(new URL(`../support/${name}`, import.meta.url));
 
