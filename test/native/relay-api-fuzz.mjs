@@ -75,12 +75,20 @@ const badRoute = () =>
     junk(),
   ]);
 
+const source = () => pick([null, null, Uint8Array.of(127, 0, 0, 1 + random(9)), Uint8Array.of(192, 0, 2, 1)]);
 const head = () => pick([null, null, new Uint8Array(random(300))]);
 
 const OPERATIONS = [
-  () => relay.connect(handle(), route(), head()),
-  () => relay.connect(handle(), route(), head()),
-  () => relay.connect(handle(), random(4) === 0 ? badRoute() : route(), random(4) === 0 ? junk() : head()),
+  () => relay.connect(handle(), route(), head(), source(), false),
+  () => relay.connect(handle(), route(), head(), source(), false),
+  () =>
+    relay.connect(
+      handle(),
+      random(4) === 0 ? badRoute() : route(),
+      random(4) === 0 ? junk() : head(),
+      random(4) === 0 ? junk() : source(),
+      random(4) === 0 ? junk() : false,
+    ),
   () => relay.peek(handle()),
   () => relay.look(handle(), random(4) === 0 ? junk() : new Uint8Array(random(5_000))),
   () => relay.take(handle(), random(4) === 0 ? junk() : random(500)),
@@ -146,7 +154,7 @@ for (let step = 0; step < Number(steps); step++) {
     client.on('error', () => undefined);
   }
   // each client is connected somewhere sooner or later
-  if (handles.length > 0) relay.connect(handles.at(-1), route(), head());
+  if (handles.length > 0) relay.connect(handles.at(-1), route(), head(), source(), false);
   for (let i = random(4); i > 0; i--) act();
   if (step % 97 === 96) for (const socket of sockets) if (random(2) === 0) socket.destroy();
   if (handles.length > 500) handles.splice(0, 250);

@@ -28,6 +28,7 @@ using tandem::PeekState;
 using tandem::Relay;
 using tandem::RelayEvent;
 using tandem::Route;
+using tandem::Source;
 using tandem::UniqueFd;
 
 [[noreturn]] void Die(const std::string& what) {
@@ -280,7 +281,14 @@ class Fuzz : private Relay::Sink {
     if (connection == nullptr) return;
     std::vector<uint8_t> head;
     if (known.taken > 0 || Chance(30)) head = MakeHead(known.stream, known.taken, Random() % 3000);
-    bool begun = relay_.Connect(connection, RouteTo(ports[Random() % 5]), head.data(), head.size());
+    // one of loopback's many addresses, or one that nobody has
+    Source source;
+    sockaddr_in from = Loopback(0);
+    from.sin_addr.s_addr = htonl(Chance(80) ? INADDR_LOOPBACK + Random() % 8 : 0xc0000201);
+    std::memcpy(&source.address, &from, sizeof from);
+    source.length = sizeof from;
+    const Source* leaveFrom = Chance(30) ? &source : nullptr;
+    bool begun = relay_.Connect(connection, RouteTo(ports[Random() % 5]), head.data(), head.size(), leaveFrom);
     if (begun) known.phase = Phase::kConnecting;
   }
 
