@@ -287,7 +287,7 @@ const announce = z.strictObject({
   repeat: integer(1, 100).default(5),
   interval: duration(millis(1), seconds(60)).default(millis(200)),
   delay: duration(millis(0), hour).default(seconds(5)),
-  refresh: duration(millis(0), hour).default(seconds(60)),
+  refresh: duration(millis(0), hour).default(seconds(10)),
   refresh_repeat: integer(1, 100).default(1),
   pace: duration(millis(0), seconds(1)).default(millis(0)),
   conflict_repeat: integer(1, 100).optional(),

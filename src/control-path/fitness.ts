@@ -5,8 +5,8 @@ import { GOOD_STANDING, MAX_WEIGHT, type Standing } from '../model/failover.ts';
  * Is this node fit to be active? A pure judgement over what the supervisor sees of the data path.
  *
  * Unfit is what the peer would be spared: a data-path worker that does not turn, or is dead (one of several for longer
- * than its successor takes: until then the others accept for it), a listener that
- * could not be bound, and, when it lasts, that no service has a backend left. A peer that sees the same lowers
+ * than its successor takes: until then the others accept for it), and, when it lasts, that accepting fails or that
+ * no service has a backend left. (Listeners are bound before the node is fit once.) A peer that sees the same lowers
  * its priority as well, and then nothing moves; a peer that still reaches the backends takes over. One service
  * without backends is a concern only, for the others would lose their connections; so are used-up file
  * descriptors, because the same clients would use up the peer's.
@@ -18,6 +18,8 @@ export interface FitnessPolicy {
   readonly stallAfter: Duration;
   /** A node that was unfit must be well for so long before it is fit again. */
   readonly recoverAfter: Duration;
+  /** accept(2) has failed again and again for so long. */
+  readonly acceptFailingAfter: Duration;
   /** No service has had an eligible backend for so long: longer than the two nodes' checks are apart. */
   readonly starvedAfter: Duration;
   readonly fdExhausted: 'concern' | 'unfit';
@@ -26,6 +28,7 @@ export interface FitnessPolicy {
 export const DEFAULT_FITNESS_POLICY: FitnessPolicy = {
   stallAfter: seconds(1),
   recoverAfter: seconds(3),
+  acceptFailingAfter: seconds(2),
   starvedAfter: seconds(10),
   fdExhausted: 'concern',
 };
@@ -33,8 +36,6 @@ export const DEFAULT_FITNESS_POLICY: FitnessPolicy = {
 /** What the supervisor sees at one moment. */
 export interface FitnessObservation {
   readonly workers: readonly WorkerObservation[];
-  /** "service address:port" of listeners that should be bound and are not. */
-  readonly listenersFailed: readonly string[];
   /** Errors of accept(2) so far. */
   readonly acceptErrors: number;
   /** Free file descriptors beyond the reserve; 0 or less means that new clients are refused. */
@@ -59,6 +60,8 @@ export interface FitnessState {
   /** Per worker: the last heartbeat count and when it was first seen. */
   readonly beats: ReadonlyMap<string, { readonly count: number; readonly at: Instant }>;
   readonly acceptErrors: number;
+  /** Since when accept(2) fails, and when it did last; null while it does not. */
+  readonly acceptFailing: { readonly since: Instant; readonly last: Instant } | null;
   /** When we looked last; null before the first look. */
   readonly lookedAt: Instant | null;
   /** Since when no service has had an eligible backend; null while one has. */
@@ -83,6 +86,7 @@ export const INITIAL_FITNESS: FitnessState = {
   fit: false,
   beats: new Map(),
   acceptErrors: 0,
+  acceptFailing: null,
   lookedAt: null,
   starvedSince: null,
   wellSince: null,
@@ -113,7 +117,12 @@ export function judgeFitness(
 ): Fitness {
   const beats = beatsOf(state, seen, policy, now);
   const starvedSince = isStarved(seen) ? (state.starvedSince ?? now) : null;
-  const faults = [...workerFaults(beats, seen, policy, now), ...listenerFaults(seen)];
+  const acceptFailing = acceptFailingOf(state, seen, now);
+  const faults = workerFaults(beats, seen, policy, now);
+  // by the errors, not by now: a while after the last one is not a longer failure
+  if (acceptFailing !== null && acceptFailing.last - acceptFailing.since >= policy.acceptFailingAfter) {
+    faults.push('accepting connections fails');
+  }
   if (starvedSince !== null && now - starvedSince >= policy.starvedAfter) {
     faults.push('no service has an eligible backend');
   }
@@ -135,7 +144,7 @@ export function judgeFitness(
     : (faults[0] ?? `recovering: well for less than ${formatDuration(policy.recoverAfter)}`);
   const everFit = state.everFit || fit;
   const { acceptErrors } = seen;
-  const next = { fit, beats, acceptErrors, lookedAt: now, starvedSince, wellSince, everFit };
+  const next = { fit, beats, acceptErrors, acceptFailing, lookedAt: now, starvedSince, wellSince, everFit };
   return { state: next, fit, reason, concerns };
 }
 
@@ -183,9 +192,16 @@ function isStarved({ services, servicesWithoutBackend }: FitnessObservation): bo
   return services > 0 && servicesWithoutBackend.length >= services;
 }
 
-function listenerFaults(seen: FitnessObservation): string[] {
-  if (seen.listenersFailed.length === 0) return [];
-  return [`not listening: ${seen.listenersFailed.join(', ')}`];
+/** Without an error for so long, accepting works again: errors are told at least this often while they last. */
+const ACCEPT_QUIET = seconds(1);
+
+function acceptFailingOf(
+  { acceptErrors, acceptFailing }: FitnessState,
+  seen: FitnessObservation,
+  now: Instant,
+): FitnessState['acceptFailing'] {
+  if (seen.acceptErrors > acceptErrors) return { since: acceptFailing?.since ?? now, last: now };
+  return acceptFailing !== null && now - acceptFailing.last <= ACCEPT_QUIET ? acceptFailing : null;
 }
 
 function deadConcerns(seen: FitnessObservation): string[] {

@@ -362,7 +362,6 @@ export class Supervisor implements AdminBackend {
         workers: this.#dataPath.workers().map(({ worker, alive }) => {
           return { id: String(worker), alive, ...this.#counters.worker(worker) };
         }),
-        listenersFailed: [],
         acceptErrors: this.#timeline.totals.get('listener.failed') ?? 0,
         fdHeadroom: this.#limits.fdLimit - this.#limits.fdReserve - fdsInUse,
         services: this.#config.services.length,

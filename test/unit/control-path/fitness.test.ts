@@ -21,7 +21,6 @@ function watch(policy: Partial<FitnessPolicy> = {}) {
     const worker = { id: '0', alive: true, heartbeats: beats, loopLagSeconds: 0.001 };
     const seen: FitnessObservation = {
       workers: [worker],
-      listenersFailed: [],
       acceptErrors: 0,
       fdHeadroom: 1_000,
       services: 2,
@@ -133,14 +132,30 @@ describe('fitness', () => {
     expect(during(0.2, {}, true).reason).toMatch(/worker 0 has been stalled for 1\.[12]s/);
   });
 
-  it('is unfit at once with a dead worker or a listener that failed', () => {
-    const one = watch();
-    one.during(1);
-    expect(one.look(dead)).toMatchObject({ fit: false, reason: 'data-path worker 0 is dead' });
-    const two = watch();
-    two.during(1);
-    const failed = { listenersFailed: ['web 10.0.0.100:80'] };
-    expect(two.look(failed)).toMatchObject({ fit: false, reason: 'not listening: web 10.0.0.100:80' });
+  it('is unfit at once with a dead worker', () => {
+    const { during, look } = watch();
+    during(1);
+    expect(look(dead)).toMatchObject({ fit: false, reason: 'data-path worker 0 is dead' });
+  });
+
+  it('is unfit when accepting goes on failing, and not for errors that pass', () => {
+    const { during, look } = watch();
+    during(1);
+    let acceptErrors = 0;
+    const failing = (s: number) => {
+      let judged = look({ acceptErrors: ++acceptErrors });
+      for (let i = 1; i < Math.round(s * 2); i++) {
+        during(0.4, { acceptErrors });
+        judged = look({ acceptErrors: ++acceptErrors });
+      }
+      return judged;
+    };
+    expect(failing(1.5).fit).toBe(true);
+    expect(during(2, { acceptErrors }).fit).toBe(true);
+    expect(failing(1.5).fit).toBe(true);
+    expect(failing(1.5)).toMatchObject({ fit: false, reason: 'accepting connections fails' });
+    expect(during(1, { acceptErrors }).fit).toBe(false);
+    expect(during(3.5, { acceptErrors }).fit).toBe(true);
   });
 
   it('must be well for three seconds on end before it is fit again', () => {
