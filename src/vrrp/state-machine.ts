@@ -1,9 +1,10 @@
-import { after, type Instant, instant, micros } from '../lib/duration.ts';
+import { after, type Instant } from '../lib/duration.ts';
 import { unreachable } from '../lib/errors.ts';
 import { compareIp } from '../lib/ip.ts';
 import type { TransitionReason } from '../model/failover.ts';
+import { intervals, readvertise, shiftActiveDown } from './adjust.ts';
 import { assertOurselves, conflict, reannounce } from './conflict.ts';
-import { activeDownInterval, type IntervalInput, skewTime } from './intervals.ts';
+import { activeDownInterval } from './intervals.ts';
 import { offerRole, shouldOfferAgain } from './offer.ts';
 import { part, standDown, whileParting } from './parting.ts';
 import { peerResigned, resign } from './resignation.ts';
@@ -207,11 +208,6 @@ function armActiveDown(turn: Turn): void {
   turn.arm('active-down', activeDownInterval(intervals(turn.router)));
 }
 
-function intervals(router: Router): IntervalInput {
-  const { settings, activeInterval } = router;
-  return { version: settings.version, priority: basePriority(router), activeInterval };
-}
-
 function advertisement(turn: Turn, input: Advertised): void {
   const { state } = turn.router;
   if (state === 'Initialize') return;
@@ -392,25 +388,4 @@ function reconfigureBackup(turn: Turn, before: Router): void {
     turn.cancel('preempt-delay');
   }
   shiftActiveDown(turn, before);
-}
-
-/** The peers learn a changed priority or interval at once, not after the old interval. */
-function readvertise(turn: Turn, before: Router): void {
-  const { advertiseInterval } = turn.router.settings;
-  const sameInterval = advertiseInterval === before.settings.advertiseInterval;
-  if (sameInterval && effectivePriority(turn.router) === effectivePriority(before)) return;
-  turn.send();
-  turn.arm('adver', advertiseInterval);
-}
-
-/** What has been waited so far counts. */
-function shiftActiveDown(turn: Turn, before: Router): void {
-  const deadline = before.timers['active-down'];
-  if (deadline === null) return;
-  if (before.peerLeft) return;
-  const interval = before.expiryCause === 'peer-priority-zero' ? skewTime : activeDownInterval;
-  const difference = micros(interval(intervals(turn.router)) - interval(intervals(before)));
-  if (difference === 0) return;
-  const shifted = after(deadline, difference);
-  turn.armAt('active-down', instant(Math.max(shifted, turn.now)));
 }
