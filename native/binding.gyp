@@ -21,7 +21,8 @@
       "dependencies": [
         "<!(node -p \"require('node-addon-api').targets\"):node_addon_api_except"
       ],
-      "defines": ["NAPI_VERSION=8", "_GNU_SOURCE"],
+      # A worker that is terminated cannot be thrown at: that must not end the process.
+      "defines": ["NAPI_VERSION=8", "_GNU_SOURCE", "NODE_API_SWALLOW_UNTHROWABLE_EXCEPTIONS"],
       "cflags_cc": ["-std=c++17"],
       # Warnings end the build where we build; a user's newer compiler may know warnings that we do not.
       "cflags": ["-Wall", "-Wextra", "<!@(node -p \"process.env.CI ? '-Werror' : ''\")"],

@@ -102,6 +102,14 @@ size_t RelayLoop::FillEvents() {
   return relay_.TakeEvents(reinterpret_cast<RelayEvent*>(events.Data()), room);
 }
 
+void RelayLoop::Report(const Napi::Error& error) {
+  try {
+    (void)napi_fatal_exception(env_, error.Value());
+  } catch (const Napi::Error&) {
+    // the environment is ending: not even the error's value can be had
+  }
+}
+
 /// Also what the listener's own calls lead to, as long as that comes to an end soon.
 void RelayLoop::Deliver() {
   constexpr int kBatches = 64;
@@ -115,7 +123,7 @@ void RelayLoop::Deliver() {
       listener_.MakeCallback(env_.Global(), {count}, *context);
     } catch (const Napi::Error& error) {
       // what it throws becomes an uncaught exception, as for any event; a terminating worker has nobody to tell
-      (void)napi_fatal_exception(env_, error.Value());
+      Report(error);
       break;
     }
   }

@@ -31,6 +31,7 @@ class RelayLoop : public std::enable_shared_from_this<RelayLoop>, private Relay:
   RelayLoop(Napi::Env env, double* totals, size_t totalsSize);
   void Deliver() override;
   size_t FillEvents();
+  void Report(const Napi::Error& error);
   void Run();
   static void OnPoll(uv_poll_t* handle, int status, int events);
   static void OnIdle(uv_idle_t* handle);

@@ -67,6 +67,7 @@ describe.skipIf(unable !== null)(
     it('through its JavaScript face, with arguments of every kind', async () => {
       const include = [`-I${nodeHeaders()}`, `-I${at('node_modules/node-addon-api')}`];
       const defines = ['-DNAPI_VERSION=8', '-DNAPI_CPP_EXCEPTIONS', '-DNODE_GYP_MODULE_NAME=relay_addon'];
+      defines.push('-DNODE_API_SWALLOW_UNTHROWABLE_EXCEPTIONS'); // as in native/binding.gyp
       const addon = join(dir, 'relay_addon.node');
       // the sanitizer's look at virtual tables needs type information that Node does not export
       const shared = [...SANITIZE, '-fno-sanitize=vptr', '-fPIC', '-shared', ...defines, ...include];
