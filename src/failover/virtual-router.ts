@@ -1,8 +1,6 @@
-import type { Timer } from '../lib/clock.ts';
-import { type Duration, type Instant, seconds } from '../lib/duration.ts';
-import { messageOf } from '../lib/errors.ts';
+import type { Duration } from '../lib/duration.ts';
 import { type IpAddress, ipFromBytes } from '../lib/ip.ts';
-import { GOOD_STANDING, MAX_WEIGHT, type Standing, type VirtualRouterStatus } from '../model/failover.ts';
+import { GOOD_STANDING, type Standing, type VirtualRouterStatus } from '../model/failover.ts';
 import type { Envelope } from '../vrrp/packet.ts';
 import {
   createRouter,
@@ -11,31 +9,31 @@ import {
   type RouterAction,
   type RouterInput,
   type RouterSettings,
-  type TimerName,
 } from '../vrrp/router.ts';
 import { step } from '../vrrp/state-machine.ts';
 import type { SyncInput } from '../vrrp/sync.ts';
 import type { Stepped } from '../vrrp/transition.ts';
 import { Announcers } from './announcers.ts';
 import { Attachment } from './attachment.ts';
+import { ClaimAttempt } from './claim-attempt.ts';
 import { ClaimGate } from './claim-gate.ts';
 import { DuplicateWatch } from './duplicate-watch.ts';
 import { Holdings } from './holdings.ts';
 import type { InterfaceView } from './interface-view.ts';
 import { Reception } from './reception.ts';
+import { refuseHandover, refuseTakeover } from './role-commands.ts';
 import { RouterEvents } from './router-events.ts';
 import { describeRouter, routerFields, type VirtualRouterSpec } from './router-spec.ts';
 import { routerStatus } from './router-status.ts';
+import { RouterTimers } from './router-timers.ts';
 import type { Surroundings } from './surroundings.ts';
 import { type Move, TransitionLog } from './transition-log.ts';
-
-/** Before a node that could not add its addresses stands for election again. */
-const CLAIM_RETRY = seconds(15);
 
 /** Drives one virtual router's state machine: sockets, timers, leased addresses, announcements. */
 export class VirtualRouter {
   readonly #around: Surroundings;
-  readonly #timers = new Map<TimerName, Timer>();
+  readonly #timers: RouterTimers;
+  readonly #claim: ClaimAttempt;
   readonly #holdings: Holdings;
   readonly #announcers: Announcers;
   readonly #attachment: Attachment;
@@ -48,9 +46,6 @@ export class VirtualRouter {
   #router: Router;
   /** The supervisor's judgement. */
   #standing: Standing = GOOD_STANDING;
-  /** Adding the addresses failed: unfit until the next attempt. */
-  #claimFailed: string | null = null;
-  #claimRetry: Timer | null = null;
   /** The strongest advertisement that lay unread during a stall while Active. */
   #heardInStall: Heard | null = null;
   #onParted: () => void = () => undefined;
@@ -64,6 +59,13 @@ export class VirtualRouter {
     this.#spec = spec;
     this.#around = around;
     this.#log = new TransitionLog(clock);
+    this.#timers = new RouterTimers(around, (timer) => this.#feed({ type: 'timer', timer }));
+    this.#claim = new ClaimAttempt({
+      clock,
+      claim: () => this.#claimAddresses(),
+      onError: (fault, error) => this.#events.error(fault, error),
+      onRetry: () => this.#feedFitness(),
+    });
     this.#gate = new ClaimGate({
       clock,
       spec: () => this.#spec,
@@ -180,23 +182,17 @@ export class VirtualRouter {
 
   /** @returns a sentence, and whether it worked. */
   handover(by: string): { readonly ok: boolean; readonly message: string } {
-    const name = describeRouter(this.#spec);
-    if (this.#router.state !== 'Active') return { ok: false, message: `${name} is not Active on this node` };
-    if (this.#router.settings.priority === 255) {
-      return { ok: false, message: `${name} owns its addresses (priority 255) and would take them back` };
-    }
+    const refusal = refuseHandover(this.#spec, this.#router);
+    if (refusal !== null) return { ok: false, message: refusal };
     this.#feed({ type: 'handover' }, by);
-    return { ok: true, message: `${name} handed over` };
+    return { ok: true, message: `${describeRouter(this.#spec)} handed over` };
   }
 
   takeover(by: string): { readonly ok: boolean; readonly message: string } {
+    const refusal = refuseTakeover(this.#spec, this.#router, this.#standing);
+    if (refusal !== null) return { ok: false, message: refusal };
     const name = describeRouter(this.#spec);
-    const { weight, reason } = this.#standing;
-    if (weight === -MAX_WEIGHT) return { ok: false, message: `${name}: ${reason ?? 'this node is not fit'}` };
-    const { state: before, peer } = this.#router;
-    if (before === 'Backup' && peer?.priority === 255) {
-      return { ok: false, message: `${name}: ${peer.source.text} owns the addresses (priority 255)` };
-    }
+    const before = this.state;
     this.#feed({ type: 'takeover' }, by);
     if (this.#gate.asking) return { ok: true, message: `${name} takes over if before_claim agrees` };
     if (this.state !== 'Active') return { ok: false, message: `${name}: ${this.status().explanation}` };
@@ -249,8 +245,8 @@ export class VirtualRouter {
   /** Without sending or removing anything. */
   close(): void {
     this.#closed = true;
-    for (const timer of this.#timers.values()) timer.cancel();
-    this.#claimRetry?.cancel();
+    this.#timers.close();
+    this.#claim.close();
     this.#duplicates.close();
     this.#gate.close();
     this.#attachment.close();
@@ -289,15 +285,15 @@ export class VirtualRouter {
     if (this.#gate.holds(stepped)) return;
     this.#router = router;
     this.#log.stepped(stepped);
-    const failedBefore = this.#claimFailed;
+    const failedBefore = this.#claim.fault;
     for (const action of actions) {
       // a claim that failed must not make a working Active let go
-      const failed = this.#claimFailed !== failedBefore;
+      const failed = this.#claim.fault !== failedBefore;
       if (!failed || (action.type !== 'send' && action.type !== 'announce')) this.#perform(action, stepped);
     }
     if (before.parting && !router.parting) this.#onParted();
     // after the step is complete: an Active router without its addresses must resign
-    if (this.#claimFailed !== failedBefore) this.#feedFitness();
+    if (this.#claim.fault !== failedBefore) this.#feedFitness();
     else this.#around.onStep();
   }
 
@@ -307,13 +303,13 @@ export class VirtualRouter {
         this.#sent += this.#attachment.port?.advertise(this.#spec, action.priority) ?? 0;
         break;
       case 'arm':
-        this.#arm(action.timer, action.at);
+        this.#timers.arm(action.timer, action.at);
         break;
       case 'cancel':
-        this.#timers.get(action.timer)?.cancel();
+        this.#timers.cancel(action.timer);
         break;
       case 'claim':
-        this.#claim();
+        this.#claim.make();
         break;
       case 'release':
         this.#announcers.stop();
@@ -331,34 +327,18 @@ export class VirtualRouter {
     }
   }
 
-  #arm(name: TimerName, at: Instant): void {
-    const { clock, guard } = this.#around;
-    this.#timers.get(name)?.cancel();
-    const fire = (): void => this.#feed({ type: 'timer', timer: name });
-    // Active_Down is believed only when no advertisement lies unread; the others only if nothing stalled
-    const gate = name === 'active-down' ? guard.afterDrain : guard.run;
-    this.#timers.set(
-      name,
-      clock.timerAt(at, () => gate.call(guard, fire)),
-    );
-  }
-
-  #claim(): void {
-    try {
-      if (this.#attachment.port === null) throw new Error(`no interface ${this.#spec.group.interface}`);
-      this.#holdings.claim();
-    } catch (error) {
-      this.#claimFailed = `the addresses cannot be added: ${messageOf(error)}`;
-      this.#events.error(this.#claimFailed, error);
-      this.#retryClaim();
-    }
+  /** @throws Error or NativeError */
+  #claimAddresses(): void {
+    if (this.#attachment.port === null) throw new Error(`no interface ${this.#spec.group.interface}`);
+    this.#holdings.claim();
   }
 
   /** When the interface with the virtual MAC address had to be made anew, the addresses went with the old one. */
   #prepare(view: InterfaceView): void {
     if (!this.#holdings.prepare(view) || this.#router.state !== 'Active') return;
-    this.#claim();
-    this.#feed({ type: 'contested' });
+    this.#claim.make();
+    if (this.#claim.fault === null) this.#feed({ type: 'contested' });
+    else this.#feedFitness();
   }
 
   #sendFrom(source: IpAddress): void {
@@ -381,14 +361,6 @@ export class VirtualRouter {
     if (heard.priority >= (this.#heardInStall?.priority ?? 0)) this.#heardInStall = heard;
   }
 
-  #retryClaim(): void {
-    this.#claimRetry?.cancel();
-    this.#claimRetry = this.#around.clock.timerAfter(CLAIM_RETRY, () => {
-      this.#claimFailed = null;
-      this.#feedFitness();
-    });
-  }
-
   #removeStale(): void {
     try {
       const removed = this.#holdings.removeStale();
@@ -399,20 +371,20 @@ export class VirtualRouter {
   }
 
   #feedFitness(): void {
-    this.#feed({ type: 'fitness', fit: this.#standing.fault === null && this.#claimFailed === null });
+    this.#feed({ type: 'fitness', fit: this.#standing.fault === null && this.#claim.fault === null });
   }
 
   /** What stands against this router from outside its state machine. */
   #hindrance(): string | null {
     if (this.#attachment.blocked !== null) return this.#attachment.blocked;
-    if (this.#claimFailed !== null) return this.#claimFailed;
+    if (this.#claim.fault !== null) return this.#claim.fault;
     return this.#standing.fault ?? this.#gate.hindrance;
   }
 
   #transitioned({ from, to, reason }: Move, stepped: Stepped): void {
     const record = this.#log.record({ from, to, reason }, stepped, {
       spec: this.#spec,
-      unfitReason: this.#claimFailed ?? this.#standing.fault ?? this.#standing.reason,
+      unfitReason: this.#claim.fault ?? this.#standing.fault ?? this.#standing.reason,
       supervisorSilence: this.#around.supervisorSilence(),
     });
     this.#events.transition(record, this.#router);
