@@ -23,20 +23,20 @@ import type {
 } from '../model/service.ts';
 import type { TrackCheck, TrackSpec } from '../model/track.ts';
 import type { WitnessCheck, WitnessSpec } from '../model/witness.ts';
-import type { ServiceSection } from './schema.ts';
-import {
-  ANNOUNCE_DEFAULTS,
-  type AnnounceSection,
-  type FailoverSection,
-  type FileSchema,
-  type GroupSection,
-  type HealthSection,
-  type NotifySection,
-  RCODES,
-  type RouteSection,
-  type TrackSection,
-  type WitnessSection,
+import type {
+  AnnounceSection,
+  FailoverSection,
+  FileSchema,
+  GroupSection,
+  HealthSection,
+  NotifySection,
+  RouteSection,
+  ServiceSection,
+  TrackSection,
+  WitnessSection,
 } from './schema.ts';
+import { ANNOUNCE_DEFAULTS } from './schema-failover.ts';
+import { RCODES } from './schema-service.ts';
 
 /** From the file's words to the model's: defaults that depend on other keys are filled in here. Pure. */
 export function resolveConfig(file: FileSchema, path: string, hostname: string): Config {
