@@ -13,21 +13,22 @@ import {
 import { step } from '../vrrp/state-machine.ts';
 import type { SyncInput } from '../vrrp/sync.ts';
 import type { Stepped } from '../vrrp/transition.ts';
-import { Announcers } from './announcers.ts';
+import type { Announcers } from './announcers.ts';
 import { Attachment } from './attachment.ts';
 import { ClaimAttempt } from './claim-attempt.ts';
 import { ClaimGate } from './claim-gate.ts';
-import { DuplicateWatch } from './duplicate-watch.ts';
+import type { DuplicateWatch } from './duplicate-watch.ts';
 import { Holdings } from './holdings.ts';
 import type { InterfaceView } from './interface-view.ts';
 import { Reception } from './reception.ts';
 import { refuseHandover, refuseTakeover } from './role-commands.ts';
 import { RouterEvents } from './router-events.ts';
-import { describeRouter, routerFields, type VirtualRouterSpec } from './router-spec.ts';
+import { describeRouter, type VirtualRouterSpec } from './router-spec.ts';
 import { routerStatus } from './router-status.ts';
 import { RouterTimers } from './router-timers.ts';
 import type { Surroundings } from './surroundings.ts';
 import { type Move, TransitionLog } from './transition-log.ts';
+import { createVoice } from './voice.ts';
 
 /** Drives one virtual router's state machine: sockets, timers, leased addresses, announcements. */
 export class VirtualRouter {
@@ -53,9 +54,7 @@ export class VirtualRouter {
   #closed = false;
 
   constructor(spec: VirtualRouterSpec, around: Surroundings) {
-    const { native, clock, emit, isOtherVrid } = around;
-    const fields = routerFields(spec);
-    const { group, held } = spec;
+    const { clock, emit, isOtherVrid } = around;
     this.#spec = spec;
     this.#around = around;
     this.#log = new TransitionLog(clock);
@@ -85,29 +84,20 @@ export class VirtualRouter {
       around,
       () => this.#feed({ type: 'contested' }),
     );
-    this.#announcers = new Announcers(
-      {
-        view: (device) => this.#holdings.announcedFrom(device),
-        native,
-        clock,
-        emit,
-        fields,
-        isOwner: () => this.#router.state === 'Active' && this.#holdings.lease.complete,
-        onForeignClaim: (claim) => this.#duplicates.claimed(claim),
-      },
-      held,
-      group.announce,
-    );
-    this.#duplicates = new DuplicateWatch({
-      clock,
+    const { announcers, duplicates } = createVoice({
+      spec,
+      around,
+      holdings: this.#holdings,
       router: () => this.#router,
       onContested: () => this.#feed({ type: 'contested' }),
       onDuplicate: (claim, count) => this.#events.duplicate(claim, count),
     });
+    this.#announcers = announcers;
+    this.#duplicates = duplicates;
     this.#attachment = new Attachment({
       spec: () => this.#spec,
       around,
-      announcers: this.#announcers,
+      announcers,
       events: this.#events,
       prepare: (view) => this.#prepare(view),
       onMessage: (message, envelope) => this.#heard(message, envelope),
