@@ -52,8 +52,16 @@ void Poller::Emit(napi_value argument) {
   try {
     listener_.MakeCallback(env_.Global(), {argument}, *context);
   } catch (const Napi::Error& error) {
-    // a terminating worker has nobody to report to
+    Report(error);
+  }
+}
+
+void Poller::Report(const Napi::Error& error) {
+  try {
+    // a terminating worker has nobody to tell
     (void)napi_fatal_exception(env_, error.Value());
+  } catch (const Napi::Error&) {
+    // the environment is ending: not even the error's value can be had
   }
 }
 
@@ -64,7 +72,7 @@ void Poller::OnPoll(uv_poll_t* handle, int status, int) {
     // Reading also takes the pending error of the socket (link down, overrun), which is what status < 0 means.
     self->onReadable_(*self);
   } catch (const Napi::Error& error) {
-    (void)napi_fatal_exception(self->env_, error.Value());
+    self->Report(error);
   }
   // libuv stops a handle on POLLERR; the socket itself goes on.
   if (status < 0 && self->open_) uv_poll_start(&self->poll_, UV_READABLE, OnPoll);

@@ -31,6 +31,7 @@ class Poller : public std::enable_shared_from_this<Poller> {
 
  private:
   Poller(Napi::Env env, UniqueFd fd, OnReadable onReadable);
+  void Report(const Napi::Error& error);
   static void OnPoll(uv_poll_t* handle, int status, int events);
   static void OnClosed(uv_handle_t* handle);
   static void OnEnvironmentEnd(napi_async_cleanup_hook_handle hook, void* self);
