@@ -1,6 +1,6 @@
-import { between, micros, seconds } from '../lib/duration.ts';
+import { after, between, type Instant, instant, micros, seconds } from '../lib/duration.ts';
 import { skewTime } from './intervals.ts';
-import { basePriority, effectivePriority, OWNER_PRIORITY } from './router.ts';
+import { basePriority, effectivePriority, OWNER_PRIORITY, type Router } from './router.ts';
 import type { Turn } from './turn.ts';
 
 /**
@@ -19,13 +19,28 @@ const MARGIN = 32;
 const OFFER_AGAIN = seconds(10);
 const OFFER_AGAIN_INTERVALS = 10;
 
-/** Priority 0 now, and the next advertisement before the Skew_Time of an equal. */
+/**
+ * Priority 0 now, and the next advertisement before the Skew_Time of an equal. Lowered once more before that, the
+ * offer that is open goes on for a little longer: a second priority 0 in a row would say that we leave (resignation.ts).
+ */
 export function offerRole(turn: Turn): void {
   const { version, advertiseInterval } = turn.router.settings;
   const priority = Math.min(OWNER_PRIORITY, effectivePriority(turn.router) + MARGIN);
+  const patience = skewTime({ version, priority, activeInterval: advertiseInterval });
+  const openSince = openOffer(turn.router);
+  if (openSince !== null) {
+    turn.armAt('adver', instant(Math.max(turn.now, after(openSince, patience))));
+    return;
+  }
   turn.set({ offeredAt: turn.now });
   turn.act({ type: 'send', priority: 0 });
-  turn.arm('adver', skewTime({ version, priority, activeInterval: advertiseInterval }));
+  turn.arm('adver', patience);
+}
+
+/** Since when nothing has been advertised after an offer, or null: what is advertised puts 'adver' a whole interval off. */
+function openOffer({ offeredAt, timers, settings }: Router): Instant | null {
+  if (offeredAt === null || timers.adver === null) return null;
+  return timers.adver < after(offeredAt, settings.advertiseInterval) ? offeredAt : null;
 }
 
 /** While the priority is lowered, every so often. */

@@ -14,7 +14,7 @@ export function resign(turn: Turn): void {
   turn.act({ type: 'send', priority: 0 });
 }
 
-/** Between the two. Offers are seconds apart. */
+/** Between the two. Between two offers there is an advertisement. */
 const IN_A_ROW = millis(50);
 
 /** A Backup hears priority 0. Repetitions of it must not put the takeover off again. */
