@@ -9,7 +9,6 @@ import type {
 import { MetricsCollector } from '../admin/scrape.ts';
 import { describeDiff, diffConfig } from '../config/diff.ts';
 import { loadConfig } from '../config/load.ts';
-import { fitConnections } from '../control-path/descriptors.ts';
 import {
   DEFAULT_FITNESS_POLICY,
   type Fitness,
@@ -18,7 +17,6 @@ import {
 } from '../control-path/fitness.ts';
 import { ProbeGate } from '../control-path/health/probe-gate.ts';
 import { runProbe } from '../control-path/health/probes/index.ts';
-import { localPorts } from '../control-path/local-ports.ts';
 import { planReload, type ReloadPlan, type ReloadStep } from '../control-path/reload.ts';
 import { workersOf } from '../control-path/workers.ts';
 import { CounterReader, createCounters } from '../data-path/counters.ts';
@@ -32,11 +30,11 @@ import { HEARTBEAT_MS } from '../failover/protocol.ts';
 import type { Clock } from '../lib/clock.ts';
 import { type Duration, millis, seconds } from '../lib/duration.ts';
 import { messageOf, TandemError } from '../lib/errors.ts';
-import { isUnspecified } from '../lib/ip.ts';
 import { VERSION } from '../lib/version.ts';
 import type { Config, RelayKind } from '../model/config.ts';
 import type { Native } from '../native/index.ts';
 import type { Timeline } from '../observability/timeline.ts';
+import { processLimits, relayOf, servesOnlyVirtualAddresses } from './consequences.ts';
 import { Failover } from './failover.ts';
 import { Periodic } from './periodic.ts';
 import { Services } from './services.ts';
@@ -397,34 +395,4 @@ export class Supervisor implements AdminBackend {
       });
     }
   }
-}
-
-/** @throws TandemError 'fd-limit' */
-function processLimits(config: Config, workers: number, native: Native): ProcessLimits {
-  const { hard } = native.getFdLimit();
-  const { soft } = native.raiseFdLimit(hard);
-  return {
-    maxConnections: fitConnections(config, workers, soft),
-    fdReserve: config.limits.fdReserve,
-    fdLimit: soft,
-    localPorts: localPorts(),
-  };
-}
-
-/** The addon is always there, for the listening sockets; an older build of it may lack the relay. */
-function relayOf({ dataPath: { relay } }: Config, native: Native): RelayKind {
-  if (relay !== 'auto') return relay;
-  return 'openRelay' in native ? 'native' : 'node';
-}
-
-function servesOnlyVirtualAddresses({ services, failover }: Config): boolean {
-  if (failover === null) return false;
-  const virtual = new Set(
-    failover.groups.flatMap(({ addresses, excluded }) =>
-      [...addresses, ...excluded].map(({ address }) => address.text),
-    ),
-  );
-  return services.every((service) =>
-    service.listen.every(({ address }) => !isUnspecified(address) && virtual.has(address.text)),
-  );
 }

@@ -34,11 +34,10 @@ describe.skipIf(unable !== null)('the source of connections to backends', () => 
       .flatMap((protocol) => [
         `[[service]]\nname = "${protocol}"\nprotocol = "${protocol}"\n${source}`,
         'listen = ["10.99.0.1:80", "[fd99::1]:80"]',
-        'schedule = "first"\n[service.timeout]\n' + (protocol === 'udp' ? 'session = "200ms"' : ''),
+        protocol === 'udp' ? '[service.timeout]\nsession = "200ms"' : '',
         '[[service.backend]]\naddress = "10.98.0.11:80"\n',
       ])
-      .join('\n')
-      .replaceAll('[service.timeout]\n\n', '');
+      .join('\n');
 
   beforeAll(async () => {
     lab = Lab.create('source');
