@@ -8,6 +8,9 @@
 namespace tandem {
 namespace {
 
+/// What the kernel's own routes to an IPv6 address never have: ours is another beside them.
+constexpr uint32_t kLocalMetric = 1024;
+
 /// What RTM_NEWROUTE and RTM_DELROUTE have in common.
 Request RouteRequest(const Napi::Object& route, uint16_t type) {
   Bytes destination = AddressProperty(route, "destination");
@@ -69,6 +72,45 @@ Napi::Value RemoveRoute(const Napi::CallbackInfo& info) {
   return Napi::Boolean::New(info.Env(), true);
 }
 
+/// The delivery of one IPv6 address to this host: "local <address> dev <interface> table local".
+Request LocalRouteRequest(const Napi::Object& route, uint16_t type) {
+  Bytes address = AddressProperty(route, "address");
+  if (address.size != 16) throw Napi::RangeError::New(route.Env(), "address must be of IPv6");
+  auto ifindex = static_cast<uint32_t>(IntegerProperty(route, "ifindex", 1, INT32_MAX));
+  uint32_t metric = kLocalMetric;
+  Request request{};
+  request.header.nlmsg_type = type;
+  request.header.nlmsg_len = NLMSG_LENGTH(sizeof(rtmsg));
+  request.route.rtm_family = AF_INET6;
+  request.route.rtm_dst_len = 128;
+  request.route.rtm_protocol = static_cast<uint8_t>(IntegerProperty(route, "protocol", 1, 255));
+  request.route.rtm_type = RTN_LOCAL;
+  request.route.rtm_table = RT_TABLE_LOCAL;
+  AddAttribute(request, RTA_DST, address.data, address.size);
+  AddAttribute(request, RTA_OIF, &ifindex, sizeof ifindex);
+  AddAttribute(request, RTA_PRIORITY, &metric, sizeof metric);
+  return request;
+}
+
+Napi::Value PutLocalRoute(const Napi::CallbackInfo& info) {
+  Napi::Object route = ObjectArgument(info, 0, "route");
+  Request request = LocalRouteRequest(route, RTM_NEWROUTE);
+  request.header.nlmsg_flags = NLM_F_CREATE | NLM_F_REPLACE;
+  auto lifetime = static_cast<uint32_t>(IntegerProperty(route, "lifetime", 1, INT32_MAX));
+  AddAttribute(request, RTA_EXPIRES, &lifetime, sizeof lifetime);
+  int error = Acknowledged(info.Env(), request, "RTM_NEWROUTE");
+  if (error != 0) ThrowErrno(info.Env(), error, "RTM_NEWROUTE", "table local");
+  return info.Env().Undefined();
+}
+
+Napi::Value RemoveLocalRoute(const Napi::CallbackInfo& info) {
+  Request request = LocalRouteRequest(ObjectArgument(info, 0, "route"), RTM_DELROUTE);
+  int error = Acknowledged(info.Env(), request, "RTM_DELROUTE");
+  if (error == ESRCH) return Napi::Boolean::New(info.Env(), false);
+  if (error != 0) ThrowErrno(info.Env(), error, "RTM_DELROUTE", "table local");
+  return Napi::Boolean::New(info.Env(), true);
+}
+
 struct RouteFields {
   const void* destination = nullptr;
   const void* gateway = nullptr;
@@ -93,13 +135,15 @@ RouteFields ReadRoute(const nlmsghdr* message, const rtmsg* info, size_t size) {
   return fields;
 }
 
-/// A RouteInfo, or nothing for another protocol, another family, a clone, or a message that is too short.
+/// A RouteInfo, or nothing for another protocol, another family, what is not unicast, a clone, or a message that is
+/// too short.
 std::optional<Napi::Object> RouteOf(Napi::Env env, const nlmsghdr* message, uint8_t protocol) {
   if (message->nlmsg_type != RTM_NEWROUTE && message->nlmsg_type != RTM_DELROUTE) return std::nullopt;
   if (message->nlmsg_len < NLMSG_LENGTH(sizeof(rtmsg))) return std::nullopt;
   auto* info = static_cast<const rtmsg*>(NLMSG_DATA(message));
   if (info->rtm_family != AF_INET && info->rtm_family != AF_INET6) return std::nullopt;
-  if (info->rtm_protocol != protocol || (info->rtm_flags & RTM_F_CLONED) != 0) return std::nullopt;
+  if (info->rtm_protocol != protocol || info->rtm_type != RTN_UNICAST) return std::nullopt;
+  if ((info->rtm_flags & RTM_F_CLONED) != 0) return std::nullopt;
   size_t size = info->rtm_family == AF_INET ? 4 : 16;
   RouteFields fields = ReadRoute(message, info, size);
   static constexpr uint8_t kAny[16] = {};
@@ -151,6 +195,8 @@ Napi::Value MonitorRoutes(const Napi::CallbackInfo& info) {
 void InitRoutes(Napi::Env env, Napi::Object exports) {
   exports.Set("addRoute", Napi::Function::New(env, AddRoute, "addRoute"));
   exports.Set("removeRoute", Napi::Function::New(env, RemoveRoute, "removeRoute"));
+  exports.Set("putLocalRoute", Napi::Function::New(env, PutLocalRoute, "putLocalRoute"));
+  exports.Set("removeLocalRoute", Napi::Function::New(env, RemoveLocalRoute, "removeLocalRoute"));
   exports.Set("listRoutes", Napi::Function::New(env, ListRoutes, "listRoutes"));
   exports.Set("monitorRoutes", Napi::Function::New(env, MonitorRoutes, "monitorRoutes"));
 }

@@ -5,6 +5,7 @@ import type { IpAddress, IpPrefix } from '../lib/ip.ts';
 import type { Emit, EventFields } from '../model/event.ts';
 import type { Native } from '../native/index.ts';
 import { Complaint } from './complaint.ts';
+import { EarlyRoutes, removeEarlyRoute } from './early-routes.ts';
 import type { HeldAddress } from './router-spec.ts';
 
 /** Refreshes in one lifetime: four may be late or lost. */
@@ -35,6 +36,7 @@ export interface LeaseOptions {
 export class AddressLease {
   readonly #options: LeaseOptions;
   readonly #complaint: Complaint;
+  readonly #early: EarlyRoutes;
   readonly #held = new Set<string>();
   #addresses: readonly HeldAddress[];
   #lifetime: Duration;
@@ -46,6 +48,7 @@ export class AddressLease {
   constructor(options: LeaseOptions, addresses: readonly HeldAddress[], lifetime: Duration) {
     this.#options = options;
     this.#complaint = new Complaint(options.clock, options.emit);
+    this.#early = new EarlyRoutes(options.native, options.clock);
     this.#addresses = addresses;
     this.#lifetime = lifetime;
   }
@@ -88,6 +91,7 @@ export class AddressLease {
   abandon(): void {
     this.#timer?.cancel();
     this.#timer = null;
+    this.#early.abandon();
     this.#places = null;
   }
 
@@ -208,11 +212,29 @@ export class AddressLease {
     }
     this.#held.add(held.text);
     if (event === null) return;
+    this.#route(ifindex, held);
     const restored = event === 'failover.address-restored';
     const message = restored
       ? `${held.text} was missing on ${held.device} and is back`
       : `${held.text} is on ${held.device}`;
     emit({ level: restored ? 'warn' : 'info', name: event, message, fields: this.#fields(held) });
+  }
+
+  /** Without it the first packets may be lost, and no more: that does not cost the claim. */
+  #route(ifindex: number, held: HeldAddress): void {
+    if (held.address.family === 4 || this.#options.isPermanent(ifindex, held.address)) return;
+    const key = `${held.text} early`;
+    try {
+      this.#early.put(ifindex, held.address, this.#lifetime);
+      this.#complaint.clear(key);
+    } catch (error) {
+      this.#complaint.raise(key, {
+        level: 'warn',
+        name: 'failover.error',
+        message: `${held.text}: its route on ${held.device} is left to the kernel, which may be late: ${messageOf(error)}`,
+        fields: { ...this.#fields(held), errno: errnoOf(error) ?? null },
+      });
+    }
   }
 
   #remove(ifindex: number | undefined, held: HeldAddress): void {
@@ -276,6 +298,7 @@ export function takeOff(
 ): boolean {
   if (isPermanent(ifindex, prefix.address)) return false;
   try {
+    if (prefix.address.family === 6) removeEarlyRoute(native, ifindex, prefix.address);
     return native.removeAddress(request(ifindex, prefix));
   } catch (error) {
     const errno = errnoOf(error);

@@ -100,6 +100,15 @@ export interface RouteInfo extends RouteKey {
   readonly source: Uint8Array | null;
 }
 
+/** What delivers an IPv6 address to this host, in the table "local", beside the kernel's own route. */
+export interface LocalRoute {
+  readonly ifindex: number;
+  /** 16 bytes. */
+  readonly address: Uint8Array;
+  /** rtm_protocol. */
+  readonly protocol: number;
+}
+
 export type RouteEvent =
   | { readonly type: 'route'; readonly route: RouteInfo; readonly removed: boolean }
   /** The kernel dropped events (ENOBUFS): list again. */
@@ -218,6 +227,10 @@ export interface Native {
   addRoute(route: RouteInfo): boolean;
   /** Removes a route of that protocol; false when there is none. */
   removeRoute(route: RouteKey): boolean;
+  /** Adds or renews a local route, at once; packets no longer find it after `lifetime` whole seconds. */
+  putLocalRoute(route: LocalRoute & { readonly lifetime: number }): void;
+  /** Removes it; false when it was not there. The kernel's own route stays. */
+  removeLocalRoute(route: LocalRoute): boolean;
   /** The unicast routes of one rtm_protocol, in every table. */
   listRoutes(family: 4 | 6, protocol: number): RouteInfo[];
   /** Changes of them (RTMGRP_IPV4_ROUTE, RTMGRP_IPV6_ROUTE), where the kernel tells of them. */

@@ -252,6 +252,30 @@ describe.skipIf(unable !== null)('native addon', () => {
       expect(one.holds('2001:db8:98::1')).toBe(true);
     });
 
+    test("IPv6: a local route delivers at once, beside the kernel's own, and ends by itself", async () => {
+      const address = 'bytes6(0x2001, 0xdb8, 0x98, 0, 0, 0, 0, 0x61)';
+      const body = `
+         const route = { ifindex: link('eth0').index, address: ${address}, protocol: 112 };
+         const found = () => execFileSync('ip', ['-6', 'route', 'get', '2001:db8:98::61'], { encoding: 'utf8' });
+         native.putLocalRoute({ ...route, lifetime: 1 });
+         native.putLocalRoute({ ...route, lifetime: 1 });
+         const first = found();
+         const listed = native.listRoutes(6, 112).length;
+         await sleep(1_500);
+         const expired = found();
+         native.putLocalRoute({ ...route, lifetime: 60 });
+         const renewed = found();
+         native.putAddress({ ifindex: route.ifindex, address: ${address}, prefixLength: 64, lifetime: 60, preferred: 0 });
+         await sleep(500);
+         const removed = [native.removeLocalRoute(route), native.removeLocalRoute(route)];
+         say({ first, listed, expired, renewed, removed, kept: found() });
+         native.removeAddress({ ifindex: route.ifindex, address: ${address}, prefixLength: 64 });`;
+      const got = await run<Record<string, unknown>>(one, body);
+      expect(got).toMatchObject({ listed: 0, removed: [true, false] });
+      for (const moment of ['first', 'renewed', 'kept']) expect(got[moment]).toMatch(/^local /);
+      expect(got['expired']).not.toMatch(/^local /);
+    });
+
     test('lists agree with ip', async () => {
       const found = await run<{ mtu: number; mac: number[]; addresses: { address: number[] }[] }>(
         one,

@@ -4,6 +4,7 @@ import type {
   AddressInfo,
   LeaseOptions,
   LinkInfo,
+  LocalRoute,
   Native,
   NativeHandle,
   NetlinkEvent,
@@ -22,6 +23,10 @@ export class FakeKernel {
   readonly frames: Uint8Array[] = [];
   /** Of every protocol. */
   routes: RouteInfo[] = [];
+  /** The routes that deliver addresses to this host: seconds by address. */
+  readonly localRoutes = new Map<string, number>();
+  /** Thrown by the next calls that change local routes. */
+  refuseLocal: { code: string } | null = null;
   /** Every putAddress and removeAddress, in words. */
   readonly calls: string[] = [];
   /** Thrown by the next calls that change addresses. */
@@ -41,6 +46,8 @@ export class FakeKernel {
       monitor: (listener: (event: NetlinkEvent) => void) => this.#watch(listener),
       addRoute: (route: RouteInfo) => this.#addRoute(route),
       removeRoute: (route: RouteKey) => this.#removeRoute(route),
+      putLocalRoute: (route: LocalRoute & { lifetime: number }) => this.#putLocal(route),
+      removeLocalRoute: ({ address }: LocalRoute) => this.localRoutes.delete(ipFromBytes(address).text),
       listRoutes: (family: 4 | 6, protocol: number) =>
         this.routes.filter(
           (route) => route.protocol === protocol && (route.destination.length === 4) === (family === 4),
@@ -100,6 +107,17 @@ export class FakeKernel {
     const found = this.routes.some(isIt);
     this.routes = this.routes.filter((other) => !isIt(other));
     return found;
+  }
+
+  #putLocal({ address, lifetime }: LocalRoute & { lifetime: number }): void {
+    const { refuseLocal } = this;
+    if (refuseLocal !== null)
+      throw Object.assign(new Error(refuseLocal.code), {
+        ...refuseLocal,
+        errno: -1,
+        syscall: 'RTM_NEWROUTE',
+      });
+    this.localRoutes.set(ipFromBytes(address).text, lifetime);
   }
 
   #check(syscall: string): void {

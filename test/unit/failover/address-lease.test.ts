@@ -192,6 +192,59 @@ test('update adds and removes the difference while claimed, and only remembers i
   expect(kernel.calls.at(-1)).toBe('put 10.0.0.101 3/3');
 });
 
+describe('the route to a new IPv6 address', () => {
+  const routes = (): [string, number][] => [...kernel.localRoutes];
+
+  test('is there when the claim returns, for IPv6 alone, and no longer than the lease', () => {
+    lease.acquire();
+    expect(routes()).toEqual([[V6.address.text, 2]]);
+    lease.update([V4, V6], seconds(60));
+    kernel.addresses.delete(V6.address.text);
+    lease.verify();
+    expect(routes()).toEqual([[V6.address.text, 3]]);
+  });
+
+  test('goes when it has expired: refreshes do not bring it back', () => {
+    lease.acquire();
+    clock.advance(millis(1_900));
+    expect(routes()).toHaveLength(1);
+    clock.advance(seconds(2));
+    expect(routes()).toEqual([]);
+    expect(lease.complete).toBe(true);
+  });
+
+  test('goes with the address, and leaves no timer', () => {
+    lease.acquire();
+    lease.release();
+    expect(routes()).toEqual([]);
+    expect(clock.pending).toBe(0);
+  });
+
+  test('is left to the kernel with the address when a successor takes over', () => {
+    lease.acquire();
+    lease.abandon();
+    expect(routes()).toHaveLength(1);
+    expect(clock.pending).toBe(0);
+    expect(lease.removeStale()).toEqual([V4.text, V6.text]);
+    expect(routes()).toEqual([]);
+  });
+
+  test('is not made for what the host holds for good', () => {
+    permanent = V6.address.text;
+    lease.acquire();
+    expect(routes()).toEqual([]);
+  });
+
+  test('that the kernel refuses does not cost the claim, and is told', () => {
+    kernel.refuseLocal = { code: 'EOPNOTSUPP' };
+    lease.acquire();
+    expect(lease.complete).toBe(true);
+    const told = events.filter(({ name }) => name === 'failover.error');
+    expect(told.map(({ fields }) => fields['errno'])).toEqual(['EOPNOTSUPP']);
+    expect(told[0]?.message).toContain('2001:db8::100/64: its route on eth0 is left to the kernel');
+  });
+});
+
 test('what a predecessor left is removed; a missing interface is no error', () => {
   lease.acquire();
   lease.abandon();
