@@ -30,6 +30,10 @@ export interface VirtualMacOptions {
 export class VirtualMac {
   readonly #options: VirtualMacOptions;
   #index: number | null = null;
+  /** Its settings are in force: it may be used. */
+  #settled = false;
+  /** Made by us, and nobody has been told. */
+  #isNew = false;
   /** For good: what the kernel tells of the removal must not bring it back. */
   #removed = false;
 
@@ -51,18 +55,27 @@ export class VirtualMac {
     const { native, spec, view } = this.#options;
     const { mac } = spec();
     if (mac === null || this.#removed) return false;
-    if (this.#index !== null && view(mac.device)?.index === this.#index) return false;
+    if (this.#settled && view(mac.device)?.index === this.#index) return false;
     const present = find(native, mac.device);
     if (present !== undefined && this.#isRight(present, lower)) {
-      const known = this.#index === present.index;
-      this.#index = present.index;
-      if (!known) setSysctls(spec());
-      return false;
+      return this.#settle(present.index);
     }
     if (present !== undefined) removeOurs(native, present);
-    this.#index = create(native, mac, lower.index);
-    setSysctls(spec());
-    return true;
+    const index = create(native, mac, lower.index);
+    this.#isNew = true;
+    return this.#settle(index);
+  }
+
+  /** What fails here is tried again at the next attempt: without its settings the interface answers for too much. */
+  #settle(index: number): boolean {
+    if (this.#settled && this.#index === index) return false;
+    this.#index = index;
+    this.#settled = false;
+    setSysctls(this.#options.spec());
+    this.#settled = true;
+    const isNew = this.#isNew;
+    this.#isNew = false;
+    return isNew;
   }
 
   #isRight(link: LinkInfo, lower: InterfaceView): boolean {

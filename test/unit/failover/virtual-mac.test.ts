@@ -1,8 +1,11 @@
 import { describe, expect, test } from 'vitest';
 import { multicastFrame } from '../../../src/failover/mac-sender.ts';
 import { virtualMacAddress, virtualRouterSpecs } from '../../../src/failover/router-spec.ts';
+import { VirtualMac } from '../../../src/failover/virtual-mac.ts';
+import type { LinkInfo } from '../../../src/native/index.ts';
 import { onesComplementSum } from '../../../src/vrrp/checksum.ts';
 import { load, problemsOf } from '../../support/config.ts';
+import { FakeKernel } from '../../support/fake-kernel.ts';
 import { addr, goldenVrrp, hex, macText, unhex } from '../../support/golden.ts';
 
 const withMac = (...groups: string[]): string => `[failover]\ninterface = "eth0"\n${groups.join('')}`;
@@ -62,6 +65,35 @@ describe('virtual_mac', () => {
   ])('%#', (groups, message) => {
     expect(problemsOf(withMac(...groups)).map((problem) => problem.message)).toContain(message);
   });
+});
+
+test('an interface whose settings cannot be written is not used, however often it is tried', () => {
+  const failover = load(withMac(group(51, 'virtual_mac = { name = "no-such-if" }'))).failover;
+  const [spec] = failover === null ? [] : virtualRouterSpecs(failover);
+  if (spec?.mac === undefined || spec.mac === null) throw new Error('no virtual MAC address');
+  const plain = { up: true, carrier: true, mtu: 1_500 };
+  const below = { ...plain, index: 7, name: 'eth0', mac: new Uint8Array(6), lower: 0, alias: '', kind: '' };
+  // a predecessor's; this host has no such interface, so that there is nothing below /proc/sys to write to
+  const { device, address } = spec.mac;
+  const macvlan = {
+    ...plain,
+    index: 8,
+    name: device,
+    mac: address,
+    lower: 7,
+    alias: 'tandem',
+    kind: 'macvlan',
+  };
+  const kernel = new FakeKernel();
+  for (const link of [below, macvlan] satisfies LinkInfo[]) kernel.links.set(link.index, link);
+  const view = (name: string) => {
+    const link = [...kernel.links.values()].find((one) => one.name === name);
+    return link === undefined ? null : { ...link, addresses: [] };
+  };
+  const mac = new VirtualMac({ native: kernel.native, spec: () => spec, view });
+  for (let attempt = 0; attempt < 2; attempt++) {
+    expect(() => mac.ensure({ ...below, addresses: [] })).toThrow('cannot be written');
+  }
 });
 
 describe('accept = false', () => {
