@@ -326,9 +326,10 @@ export class Listener implements TcpClientHost {
     return this.#atDoor.size > 0 || this.#guard.isFull();
   }
 
-  /** What any client would be refused for right now. */
+  /** What any client would be refused for right now; not what it would wait for at the door. */
   objection(): RefusalReason | null {
-    return this.#guard.objection();
+    const reason = this.#guard.objection();
+    return reason !== null && this.#mayWait(reason) ? null : reason;
   }
 
   update(spec: ServiceSpec, limits: ProcessLimits, sources: SourcesRef | null): void {

@@ -36,8 +36,10 @@ export class TcpService implements Service, GateOwner, RouteTarget {
   }
 
   #accepted(arrival: Arrival): void {
-    if (wantsPreface(this.#spec)) this.#gate.receive(arrival);
-    else this.serve(arrival, { key: arrival.key, tlvs: NO_TLVS });
+    if (wantsPreface(this.#spec)) {
+      this.#gate.receive(arrival);
+      this.#pauseWhenFull();
+    } else this.serve(arrival, { key: arrival.key, tlvs: NO_TLVS });
   }
 
   serve(arrival: Arrival, introduction: Introduction): void {

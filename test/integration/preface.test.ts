@@ -113,6 +113,29 @@ describe.each(RELAYS)('%s relay', (relay) => {
       );
     });
 
+    it('on_limit = "wait": who comes while others have all the room waits, and is not refused', async () => {
+      const tight = await DataPathRig.start({ maxConnections: 1 }, inProcess, 1, relay);
+      cleanups.push(() => tight.stop());
+      const server = await recorder();
+      const [otherPort, backends] = [await freePort(), [backend(server.address)]];
+      tight.open(serviceSpec({ name: 'other', listen: [endpoint(`127.0.0.1:${otherPort}`)], backends }));
+      tight.open(
+        serviceSpec({
+          listen: [endpoint(`127.0.0.1:${port}`)],
+          backends,
+          proxyProtocol: { accept: everybody(), send: null },
+          onLimit: 'wait',
+        }),
+      );
+      const holder = await tcpClient(otherPort);
+      await eventually('the room is taken', () => tight.process().connections === 1);
+      const answer = exchange(port, `${header(1).toString('latin1')}late`);
+      await eventually('the one who waits has been accepted', () => tight.process().fdsInUse >= 5);
+      holder.destroy();
+      expect(await answer).toMatchObject({ how: 'end', bytes: Buffer.from('late') });
+      expect(Object.values(tight.service().refused).every((count) => count === 0)).toBe(true);
+    });
+
     it('a LOCAL header leaves the proxy as the client', async () => {
       open(await recorder(), { accept: everybody(), send: 1 });
       const { bytes } = await exchange(port, Buffer.from(encodeProxyHeader(2, null)).toString('latin1'));
