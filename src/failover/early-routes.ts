@@ -10,9 +10,9 @@ const LONGEST = seconds(3);
 
 /**
  * Has a new IPv6 address delivered to this host from the first packet on. The kernel makes the route to one in a work
- * item of the processor that added it (addrconf_dad_work), also without duplicate address detection. That processor
- * may be busy with an agent under SCHED_FIFO or with anything else, and until then packets to the address are
- * dropped while neighbours are told and answered already. This route is there at once and goes when it has expired.
+ * item (addrconf_dad_work), also without duplicate address detection; on a host whose processors are busy with programs
+ * of higher priority that comes late, and until then packets to the address are dropped while neighbours are told and
+ * answered already. This route is there at once and goes when it has expired.
  */
 export class EarlyRoutes {
   readonly #native: Native;
