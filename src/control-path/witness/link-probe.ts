@@ -72,8 +72,13 @@ export class LinkProbe implements WitnessProbe {
     this.close();
     const packet =
       this.#target.family === 4 ? this.#openArp(ifindex) : this.#native.openPacketSocket(ifindex, 0, null);
-    const ear = this.#target.family === 4 ? packet : this.#openNdp(ifindex);
-    this.#sockets = { ifindex, packet, ear };
+    try {
+      const ear = this.#target.family === 4 ? packet : this.#openNdp(ifindex);
+      this.#sockets = { ifindex, packet, ear };
+    } catch (error) {
+      packet.close();
+      throw error;
+    }
     return packet;
   }
 

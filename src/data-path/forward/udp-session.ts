@@ -1,4 +1,5 @@
 import { createSocket, type Socket, type SocketOptions } from 'node:dgram';
+import { closeSync } from 'node:fs';
 import type { Instant } from '../../lib/duration.ts';
 import type { IpAddress } from '../../lib/ip.ts';
 import type { PoolMember } from '../../model/service.ts';
@@ -72,7 +73,7 @@ export class UdpSession extends TableEntry {
   #leave(upstream: Socket): void {
     const source = this.#owner.leaveFrom(this);
     if (source === null) return;
-    if (source.transparent) upstream.bind({ fd: this.#owner.openTransparent(source.address) });
+    if (source.transparent) bindTo(upstream, this.#owner.openTransparent(source.address));
     else upstream.bind({ address: source.address.text, exclusive: true });
   }
 
@@ -136,6 +137,16 @@ export class UdpSession extends TableEntry {
     }
     this.#held.push(datagram);
     this.#heldBytes += datagram.length;
+  }
+}
+
+/** The descriptor is the socket's from here on, or closed. */
+function bindTo(upstream: Socket, fd: number): void {
+  try {
+    upstream.bind({ fd });
+  } catch (error) {
+    closeSync(fd);
+    throw error;
   }
 }
 

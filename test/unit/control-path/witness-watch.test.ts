@@ -9,6 +9,7 @@ import { millis, seconds } from '../../../src/lib/duration.ts';
 import type { EventInput } from '../../../src/model/event.ts';
 import { GOOD_STANDING } from '../../../src/model/failover.ts';
 import type { WitnessSpec } from '../../../src/model/witness.ts';
+import type { Native } from '../../../src/native/index.ts';
 import { decodeArp, gratuitousArp } from '../../../src/vrrp/arp.ts';
 import { onesComplementSum } from '../../../src/vrrp/checksum.ts';
 import { FakeKernel, IFA_F_PERMANENT } from '../../support/fake-kernel.ts';
@@ -155,6 +156,31 @@ describe('a neighbour as witness', () => {
     kernel.arp(gratuitousArp(MAC, addr('10.0.0.9')));
     kernel.arp(gratuitousArp(Uint8Array.of(2, 0, 0, 0, 0, 9), GATEWAY));
     expect(await answer).toEqual(passed('answers on eth0'));
+  });
+
+  test('that cannot be listened to leaves no socket open', async () => {
+    const fe80 = {
+      prefixLength: 64,
+      scope: 253,
+      validLifetime: 0,
+      preferredLifetime: 0,
+      flags: IFA_F_PERMANENT,
+    };
+    kernel.addresses.set('six', { ...fe80, ifindex: 7, address: addr('fe80::1').bytes });
+    let open = 0;
+    const native = {
+      ...kernel.native,
+      openPacketSocket: () => {
+        open++;
+        return { send: () => undefined, close: () => open-- };
+      },
+      openRaw6Receiver: () => {
+        throw new Error('no more descriptors');
+      },
+    } as unknown as Native;
+    const six = new LinkProbe(native, 'eth0', addr('fe80::254'));
+    expect(await six.ask(limit.signal)).toMatchObject({ ok: false, detail: 'no more descriptors' });
+    expect(open).toBe(0);
   });
 
   test('that does not answer, or a link that is not there, is lost', async () => {
