@@ -25,6 +25,8 @@ export interface PacketRulesOptions {
   readonly emit: Emit;
   /** `fault` or its absence has changed. */
   readonly onChange: () => void;
+  /** Tests replace it. */
+  readonly nft?: Pick<Nft, 'apply' | 'tables'>;
 }
 
 interface Table {
@@ -41,7 +43,7 @@ interface Table {
  */
 export class PacketRules {
   readonly #options: PacketRulesOptions;
-  readonly #nft = new Nft();
+  readonly #nft: Pick<Nft, 'apply' | 'tables'>;
   /** Those that are in force, by family and name. */
   readonly #tables = new Map<string, Table>();
   #retry: Timer | null = null;
@@ -49,9 +51,12 @@ export class PacketRules {
   #fault: string | null = null;
   #groups: ReadonlySet<string> = new Set();
   #stopped = false;
+  /** The last one. */
+  #configuring: Promise<void> = Promise.resolve();
 
   constructor(options: PacketRulesOptions) {
     this.#options = options;
+    this.#nft = options.nft ?? new Nft();
   }
 
   /** Why a group must stand aside; null for nothing. */
@@ -78,8 +83,14 @@ export class PacketRules {
     }
   }
 
-  /** Resolves when the rules are in force, or cannot be for now. Never rejects. */
-  async configure(spec: FailoverSpec): Promise<void> {
+  /** Resolves when the rules are in force, or cannot be for now; also after `stop`. Never rejects. */
+  configure(spec: FailoverSpec): Promise<void> {
+    this.#stopped = false;
+    this.#configuring = this.#configure(spec);
+    return this.#configuring;
+  }
+
+  async #configure(spec: FailoverSpec): Promise<void> {
     this.#retry?.cancel();
     const wanted = virtualRouterSpecs(spec).flatMap((router) => this.#tablesOf(router));
     this.#groups = new Set(wanted.map(({ group }) => group));
@@ -107,6 +118,8 @@ export class PacketRules {
   async stop(): Promise<void> {
     this.#stopped = true;
     this.#retry?.cancel();
+    // what is being set now would be left behind
+    await this.#configuring;
     const tables = [...this.#tables.values()];
     this.#tables.clear();
     if (tables.length === 0) return;
