@@ -101,6 +101,8 @@ export class WitnessWatch {
 
   /** Asks now: null when a Backup that hears no Active router may claim the addresses, else why not. */
   async objection(): Promise<string | null> {
+    // the probe is closed for good: a question would open it again for nobody
+    if (this.#stopped) return `the witness ${this.#name} is not asked any more`;
     const { ok } = await this.#ask();
     return mayClaim(this.#state, ok)
       ? null

@@ -109,6 +109,12 @@ describe('the watch', () => {
     expect(asked).toBe(2);
   });
 
+  test('asks nobody once it is stopped: the claim of a node that stops is none', async () => {
+    watch.stop();
+    expect(await watch.objection()).toContain('not asked any more');
+    expect(asked).toBe(0);
+  });
+
   test('leaves no timer behind', async () => {
     watch.start();
     await clock.advanceAsync(seconds(1));
