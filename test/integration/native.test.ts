@@ -508,6 +508,35 @@ describe.skipIf(unable !== null)('native addon', () => {
       expect(found.events).toBeGreaterThan(0);
     });
 
+    test('a worker that is terminated within a listener ends alone', async () => {
+      const found = await run<number>(
+        one,
+        `const worker = \`
+           Promise.all([import('node:worker_threads'), import('${DIST}')]).then(([{ parentPort }, { loadNative }]) => {
+             loadNative().monitor(() => {
+               parentPort.postMessage('inside');
+               Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0);
+             });
+             parentPort.postMessage('ready');
+           });\`;
+         let ended = 0;
+         for (let last = 61; last < 64; last++) {
+           const one = new Worker(worker, { eval: true });
+           const heard = (word) => new Promise((resolve, reject) => {
+             one.on('message', (message) => { if (message === word) resolve(); }).once('error', reject);
+           });
+           const inside = heard('inside');
+           await heard('ready');
+           native.putAddress({ ifindex: 1, address: bytes4('127.0.0.' + last), prefixLength: 32, lifetime: 1, preferred: 1 });
+           await inside;
+           await one.terminate();
+           ended++;
+         }
+         say(ended);`,
+      );
+      expect(found).toBe(3);
+    });
+
     test('what a listener throws is an uncaught exception, and closing inside it is allowed', async () => {
       const found = await run<{ caught: string; calls: number }>(
         one,
