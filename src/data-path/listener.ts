@@ -1,4 +1,5 @@
 import { after, between, type Duration, type Instant, seconds, toSeconds } from '../lib/duration.ts';
+import type { IpAddress } from '../lib/ip.ts';
 import { encodeProxyHeader, type ProxyAddresses } from '../lib/proxy-header.ts';
 import type { TrafficOutcome } from '../model/health.ts';
 import type { CloseReason, RefusalReason } from '../model/reason.ts';
@@ -330,6 +331,10 @@ export class Listener implements TcpClientHost {
   objection(): RefusalReason | null {
     const reason = this.#guard.objection();
     return reason !== null && this.#mayWait(reason) ? null : reason;
+  }
+
+  permits(source: IpAddress): boolean {
+    return this.#guard.permits(source);
   }
 
   update(spec: ServiceSpec, limits: ProcessLimits, sources: SourcesRef | null): void {

@@ -1,6 +1,6 @@
 import { closeSync } from 'node:fs';
 import { messageOf } from '../lib/errors.ts';
-import { type Endpoint, formatEndpoint } from '../lib/ip.ts';
+import { type Endpoint, formatEndpoint, type IpAddress } from '../lib/ip.ts';
 import type { RefusalReason } from '../model/reason.ts';
 import type { BackendSet, ServiceSpec } from '../model/service.ts';
 import type { Acceptor, Arrival } from './forward/transport.ts';
@@ -49,6 +49,10 @@ export class TcpService implements Service, GateOwner, RouteTarget {
 
   objection(): RefusalReason | null {
     return this.#listener.objection();
+  }
+
+  permits(source: IpAddress): boolean {
+    return this.#listener.permits(source);
   }
 
   introduced(arrival: Arrival, introduction: Introduction, service: string | null): void {

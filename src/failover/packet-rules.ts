@@ -13,6 +13,7 @@ import {
   quietCommands,
   type TableFamily,
 } from './flows/rules.ts';
+import { tableWord } from './flows/table-name.ts';
 import { type VirtualRouterSpec, virtualRouterSpecs } from './router-spec.ts';
 
 /** Every table of ours here begins so; the handover's have a prefix of their own. */
@@ -138,7 +139,7 @@ export class PacketRules {
 
   #tablesOf(router: VirtualRouterSpec): Table[] {
     const { group, family, held, mac } = router;
-    const name = `${PREFIX}_${group.name.replaceAll(/[^a-zA-Z0-9_]/g, '_')}_${family}`;
+    const name = `${PREFIX}_${tableWord(group.name)}_${family}`;
     const all = held.map(({ address }) => address);
     const onMac = held.filter(({ device, address }) => device === mac?.device && address.family === 4);
     const tables: Table[] = [];

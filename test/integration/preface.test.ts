@@ -282,6 +282,26 @@ describe.each(RELAYS)('%s relay', (relay) => {
       expect(served).toEqual(['app 80']);
     });
 
+    it('one address can take a part of the places alone, and a denied one none', async () => {
+      open(await recorder(), {}, { sni: [{ names: ['a.example.org'], service: 'a' }] });
+      // a reset may come before connect() has returned
+      const attempts = Array.from({ length: 300 }, () => tcpClient(port).catch(() => null));
+      const waiting = (await Promise.all(attempts)).filter((socket) => socket !== null);
+      const endings = waiting.map((socket) => readToEnd(socket));
+      await eventually('those beyond the share are refused', () => refused()['preface-limit'] === 44);
+      for (const socket of waiting) socket.destroy();
+      await Promise.all(endings);
+      await rig.quiet(1);
+      const denied = serviceSpec({ listen: [endpoint(`127.0.0.1:${port}`)], backends: [] });
+      const sni = [{ names: ['a.example.org'], service: 'a' }];
+      rig.dataPath.updateService({ ...denied, sni, deny: everybody() }, { version: 99, members: [] });
+      await eventually('a denied client is refused before it says anything', async () => {
+        const socket = await tcpClient(port).catch(() => null);
+        socket?.destroy();
+        return refused()['deny-list'] > 0;
+      });
+    });
+
     it('many clients that say nothing are bounded in time, and a stop takes them along', async () => {
       open(await recorder(), {}, { sni: [{ names: ['a.example.org'], service: 'a' }] });
       const waiting = await Promise.all(Array.from({ length: 50 }, () => tcpClient(port)));

@@ -114,6 +114,11 @@ export class Guard {
     this.#gauges.leaveProcess();
   }
 
+  /** By the lists of networks alone. */
+  permits(client: IpAddress): boolean {
+    return this.#filter.permits(client);
+  }
+
   /** What any client would be refused for right now, whoever it is; takes nothing. */
   objection(): RefusalReason | null {
     if (this.#isProcessFull()) return 'process-limit';

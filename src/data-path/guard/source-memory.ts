@@ -25,6 +25,9 @@ const FIELDS = 9;
 /** Tries before a thread sleeps for a moment: a lock is held for about a microsecond, unless its owner is preempted. */
 const SPINS = 200;
 
+/** For the supervisor, which must not wait for a worker that will never run again: some tenths of a second. */
+const SEIZE_TRIES = SPINS + 200;
+
 export interface SourceMemorySize {
   readonly workers: number;
   /** A power of two. */
@@ -58,6 +61,8 @@ export class SourceMemory {
   readonly shards: number;
   readonly slots: number;
   readonly #buckets: number;
+  /** By shard: the dead workers whose parts are still in it. */
+  readonly #owed = new Map<number, Set<number>>();
   readonly #seed: number;
   readonly #ints: Int32Array;
   readonly #forgotten: Float64Array;
@@ -261,13 +266,28 @@ export class SourceMemory {
    */
   release(worker: number): void {
     for (let shard = 0; shard < this.shards; shard++) {
-      const at = this.#shard(shard) + LOCK;
-      // the dead one's own lock is taken over as it is
-      const seized = Atomics.compareExchange(this.#ints, at, worker + 1, this.workers + 1) === worker + 1;
-      if (!seized) this.lock(shard, this.workers);
-      this.#rebuild(shard, worker);
+      const dead = (this.#owed.get(shard) ?? new Set<number>()).add(worker);
+      this.#owed.set(shard, dead);
+      if (!this.#seize(shard, dead)) continue;
+      for (const each of dead) this.#rebuild(shard, each);
+      this.#owed.delete(shard);
       this.unlock(shard);
     }
+  }
+
+  /**
+   * Takes a shard's lock, a dead worker's as it is. False when somebody else holds on to it: another worker that has died
+   * and whose end the supervisor cannot hear of while it waits here. That one's `release` then makes up for this one.
+   */
+  #seize(shard: number, dead: ReadonlySet<number>): boolean {
+    const at = this.#shard(shard) + LOCK;
+    for (let tries = 0; tries < SEIZE_TRIES; tries++) {
+      const holder = Atomics.load(this.#ints, at);
+      if (holder === 0 || dead.has(holder - 1)) {
+        if (Atomics.compareExchange(this.#ints, at, holder, this.workers + 1) === holder) return true;
+      } else if (tries >= SPINS) Atomics.wait(this.#ints, at, holder, 1);
+    }
+    return false;
   }
 
   #rebuild(shard: number, dead: number): void {

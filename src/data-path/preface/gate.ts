@@ -1,4 +1,4 @@
-import { prefixContains } from '../../lib/ip.ts';
+import { type IpAddress, prefixContains } from '../../lib/ip.ts';
 import { decodeProxyHeader, type ProxyHeader } from '../../lib/proxy-header.ts';
 import type { RefusalReason } from '../../model/reason.ts';
 import type { ServiceSpec } from '../../model/service.ts';
@@ -20,6 +20,8 @@ export interface Introduction {
 export interface GateOwner {
   /** Why nobody else could be served right now, or null; nothing is taken. */
   objection(): RefusalReason | null;
+  /** By the lists of networks. */
+  permits(source: IpAddress): boolean;
   /** @param service the one whose route this client takes; null for this one */
   introduced(arrival: Arrival, introduction: Introduction, service: string | null): void;
   /** The last one that waited has gone on or away. */
@@ -28,6 +30,8 @@ export interface GateOwner {
 
 /** Of one service in one worker that may be waited for at once: each costs a descriptor and up to 20 KiB. */
 const MAX_WAITING = 4_096;
+/** Of one address, where the address is the client's own: nobody can take all places alone. */
+const MAX_OF_ONE = 256;
 
 export const NO_TLVS = new Uint8Array(0);
 
@@ -48,6 +52,8 @@ export class PrefaceGate {
   readonly #owner: GateOwner;
   readonly #refusals: Refusals;
   readonly #waiting = new Set<Waiting>();
+  /** How many wait, by their address. */
+  readonly #bySource = new Map<string, number>();
   #spec: ServiceSpec;
 
   constructor(context: WorkerContext, spec: ServiceSpec, refusals: Refusals, owner: GateOwner) {
@@ -77,6 +83,7 @@ export class PrefaceGate {
     counters.fdOpened();
     const waiting = new Waiting(arrival, this.#spec, (verdict) => this.#decided(waiting, verdict));
     this.#waiting.add(waiting);
+    this.#count(arrival.key, 1);
     wheel.schedule(waiting, deadlineIn(wheel, this.#spec.timeouts.preface));
   }
 
@@ -87,14 +94,26 @@ export class PrefaceGate {
 
   #objection({ source }: ClientKey): RefusalReason | null {
     const { accept } = this.#spec.proxyProtocol;
-    if (accept !== null && !accept.some((prefix) => prefixContains(prefix, source))) return 'proxy-untrusted';
+    if (accept !== null) {
+      if (!accept.some((prefix) => prefixContains(prefix, source))) return 'proxy-untrusted';
+    } else {
+      if (!this.#owner.permits(source)) return 'deny-list';
+      if ((this.#bySource.get(source.text) ?? 0) >= MAX_OF_ONE) return 'preface-limit';
+    }
     if (this.#waiting.size >= MAX_WAITING) return 'preface-limit';
     return this.#owner.objection();
+  }
+
+  #count({ source }: ClientKey, change: 1 | -1): void {
+    const count = (this.#bySource.get(source.text) ?? 0) + change;
+    if (count > 0) this.#bySource.set(source.text, count);
+    else this.#bySource.delete(source.text);
   }
 
   #decided(waiting: Waiting, verdict: Verdict): void {
     const { wheel, counters } = this.#context;
     this.#waiting.delete(waiting);
+    this.#count(waiting.arrival.key, -1);
     wheel.cancel(waiting);
     counters.fdClosed();
     const { arrival } = waiting;

@@ -36,6 +36,18 @@ function sweepAll(table: SourceTable, now: Instant): void {
 }
 
 describe('SourceTable', () => {
+  it('waits for no worker that has died with a lock, and makes up for it when its end is told', () => {
+    const { a, b, memory } = tables({ maxConnections: 2 });
+    expect(enter(a, '192.0.2.1')).toBeDefined();
+    expect(enter(b, '192.0.2.1')).toBeDefined();
+    memory.lock(0, 1);
+    memory.release(0);
+    memory.release(1);
+    expect(enter(a, '192.0.2.1')).toBeDefined();
+    expect(enter(b, '192.0.2.1')).toBeDefined();
+    expect(a.enter(ip('192.0.2.1'), START)).toBe('source-limit');
+  });
+
   it('counts connections for each network over all workers and forgets it with the last one', () => {
     const { a, b } = tables({ maxConnections: 2, prefix4: 24 });
     const first = enter(a, '192.0.2.1')!;
