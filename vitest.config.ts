@@ -1,8 +1,8 @@
 import { defineConfig } from 'vitest/config';
 
-// Three projects: `unit` runs anywhere; `integration` and `interop` need root, network namespaces
-// and real peers from Debian, and run one file at a time because the timers of one pair must not
-// compete with the load of another.
+// Three projects: `unit` runs anywhere; `integration` and `interop` need root, network namespaces and real
+// peers from Debian. `interop` runs one file at a time: keepalived's and FRR's timers must not compete with
+// the load of another pair.
 export default defineConfig({
   test: {
     projects: [
@@ -16,11 +16,12 @@ export default defineConfig({
       {
         test: {
           name: 'integration',
+          // two files at a time: they mostly wait, each in namespaces of its own
+          maxWorkers: 2,
           include: ['test/integration/**/*.test.ts'],
           globalSetup: ['test/support/global-setup.ts'],
           testTimeout: 120_000,
           hookTimeout: 120_000,
-          fileParallelism: false,
         },
       },
       {
