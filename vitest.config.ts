@@ -1,8 +1,16 @@
 import { defineConfig } from 'vitest/config';
 
-// Three projects: `unit` runs anywhere; `integration` and `interop` need root, network namespaces and real
-// peers from Debian. `interop` runs one file at a time: keepalived's and FRR's timers must not compete with
-// the load of another pair.
+// `unit` runs anywhere; the others need root, network namespaces and real peers from Debian. `alone` and `interop` run one
+// file at a time: what they count (every datagram of a handover), load or time must not compete with another file.
+const ALONE = [
+  'early-route',
+  'handover*',
+  'hard-cases',
+  'relay-memory',
+  'reload-under-load',
+  'scheduling',
+].map((name) => `test/integration/${name}.test.ts`);
+
 export default defineConfig({
   test: {
     projects: [
@@ -19,9 +27,20 @@ export default defineConfig({
           // two files at a time: they mostly wait, each in namespaces of its own
           maxWorkers: 2,
           include: ['test/integration/**/*.test.ts'],
+          exclude: ALONE,
           globalSetup: ['test/support/global-setup.ts'],
           testTimeout: 120_000,
           hookTimeout: 120_000,
+        },
+      },
+      {
+        test: {
+          name: 'alone',
+          include: ALONE,
+          globalSetup: ['test/support/global-setup.ts'],
+          testTimeout: 120_000,
+          hookTimeout: 120_000,
+          fileParallelism: false,
         },
       },
       {

@@ -209,7 +209,7 @@ ${group}
     powerCut(host);
     await tandem.process.exited;
     const tables = async (): Promise<string> => (await host.run(['nft', 'list', 'tables'])).stdout;
-    expect(await tables()).toContain('tandem_group_vrid-51_4'.replace('-', '_'));
+    expect(await tables()).toContain('tandem_group_vrid_2d_51_4');
     // the next start cleans up, whatever is configured now
     const next = await start(toml(''));
     await next.waitState('Active');
