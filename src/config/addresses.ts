@@ -20,8 +20,9 @@ function addressFault(text: string, example: string): Parsed<never> {
   }
   // RFC 1123, section 2.1: a name may begin with a digit, but its last label is never all digits
   const looksLikeName = /^(?=.*[a-zA-Z])[a-zA-Z0-9_-]+(?:\.[a-zA-Z0-9_-]+)*\.?$/.test(text);
-  if (looksLikeName) return wrong(`${quote(text)} is a host name`, `${NO_NAMES}, such as "${example}"`);
-  return wrong(`${quote(text)} is not an IP address`, `write ${example}`);
+  const quoted = example.split(' or ').map(quote).join(' or ');
+  if (looksLikeName) return wrong(`${quote(text)} is a host name`, `${NO_NAMES}, such as ${quoted}`);
+  return wrong(`${quote(text)} is not an IP address`, `write ${quoted}`);
 }
 
 /** `::ffff:10.0.0.1` is an IPv4 address in disguise: filters and hashes would see it as one or the other. */

@@ -33,7 +33,7 @@ export function checkFailover(file: FileSchema): Finding[] {
     ...checkNames(groups),
     ...checkVrids(groups),
     ...checkAddresses(groups),
-    ...checkPeer(file.failover),
+    ...checkPeer(file.failover, virtualAddresses(file)),
     ...checkWitness(file.failover, virtualAddresses(file)),
     ...checkSync(groups),
     ...checkMacNames(groups),
@@ -197,10 +197,11 @@ function checkUnicast({ spec, at }: Group): Finding[] {
   return findings;
 }
 
+const moves = (text: string): string => `${text} is a virtual address: it moves between the nodes`;
+
 /** Source and peers tell the nodes apart; a virtual address, of whichever group, is now on one and now on the other. */
 function checkUnicastVirtual({ spec, at }: Group, virtual: ReadonlySet<string>): Finding[] {
   const { source = null, peers = [] } = spec.unicast ?? {};
-  const moves = (text: string): string => `${text} is a virtual address: it moves between the nodes`;
   const findings = peers.flatMap(({ text }, index) =>
     virtual.has(text)
       ? [fault([...at('unicast'), 'peers', index], moves(text), "write the other node's own address")]
@@ -253,12 +254,16 @@ function checkSize({ spec, at }: Group): Finding[] {
   });
 }
 
-function checkPeer({ peer }: FailoverSection): Finding[] {
+function checkPeer({ peer }: FailoverSection, virtual: ReadonlySet<string>): Finding[] {
+  const path = ['failover', 'peer'];
+  if (peer !== undefined && virtual.has(peer.address.text)) {
+    return [fault([...path, 'address'], moves(peer.address.text), "write the other node's own address")];
+  }
   if (peer?.listen === undefined) return [];
   const { address } = peer.listen;
   if (address.family === peer.address.family) return [];
   const message = `is IPv${address.family}, and the peer's address is IPv${peer.address.family}`;
-  return [fault(['failover', 'peer', 'listen'], message, 'write both of one family')];
+  return [fault([...path, 'listen'], message, 'write both of one family')];
 }
 
 function checkWitness(failover: FailoverSection, virtual: ReadonlySet<string>): Finding[] {

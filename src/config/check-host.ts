@@ -23,6 +23,8 @@ export function checkHost(file: FileSchema, environment: Environment): Finding[]
     ...checkAdminGroup(file, environment),
     ...checkPrograms(file, environment),
     ...checkSecret(file, environment),
+    ...checkPeerAddress(file, environment),
+    ...checkWitnessInterface(file, environment),
     ...checkSourcesHere(file, environment),
   ].map((finding) => ({ ...finding, aboutHost: true }));
 }
@@ -87,6 +89,27 @@ function checkSecret({ failover }: FileSchema, environment: Environment): Findin
   if (found === undefined) return [];
   const report = found.denied ? warning : fault;
   return [report(['failover', 'peer', 'secret_file'], `${quote(path)} ${found.fault}`, found.hint)];
+}
+
+/** A node that takes itself for its peer asks itself to take over. */
+function checkPeerAddress(file: FileSchema, environment: Environment): Finding[] {
+  const address = file.failover?.peer?.address;
+  // a virtual address is told by check-failover.ts
+  if (address === undefined || virtualAddresses(file).has(address.text)) return [];
+  const own = environment
+    .interfaces()
+    .find((nic) => nic.addresses.some((prefix) => compareIp(prefix.address, address) === 0));
+  if (own === undefined) return [];
+  const message = `${address.text} is this host's own address, on ${own.name}`;
+  return [fault(['failover', 'peer', 'address'], message, "write the other node's address")];
+}
+
+function checkWitnessInterface({ failover }: FileSchema, environment: Environment): Finding[] {
+  const witness = failover?.witness;
+  if (witness?.type !== 'arp' || witness.interface === undefined) return [];
+  const interfaces = environment.interfaces();
+  if (interfaces.some(({ name }) => name === witness.interface)) return [];
+  return [missingInterface(witness.interface, ['failover', 'witness', 'interface'], interfaces)];
 }
 
 function checkInterfaces(file: FileSchema, environment: Environment): Finding[] {

@@ -2,7 +2,7 @@ import type { z } from 'zod';
 import { type Finding, fault, UNKNOWN_KEY } from './finding.ts';
 import type { KeyPath } from './positions.ts';
 import { suggestKey } from './suggest.ts';
-import { describe } from './values.ts';
+import { describe, quote } from './values.ts';
 
 type Issue = z.core.$ZodIssue;
 
@@ -44,20 +44,34 @@ function wrongVariant(path: KeyPath, found: unknown, issue: z.core.$ZodIssueInva
   const known = `write one of ${options.map((option) => JSON.stringify(option)).join(', ')}`;
   if (found === undefined) return fault(path, 'is missing', known);
   if (found === 'https') return fault(path, '"https" is not a type', 'write type = "http" and tls = true');
-  return fault(path, `${describe(found)} is not known here`, known);
+  const what = typeof found === 'string' ? quote(found) : describe(found);
+  return fault(path, `${what} is not known here`, known);
 }
+
+/** Lists of tables, which TOML writes with two brackets; short forms of their entries (`addresses`) apart. */
+const TABLE_LISTS: readonly string[] = ['service', 'backend', 'sni', 'group', 'routes', 'track'];
 
 function wrongType(path: KeyPath, found: unknown, expected: string): Finding {
   const isList = expected === 'array';
   const want = isList ? 'a list' : 'a table';
-  const key = String(path.findLast((part) => typeof part === 'string') ?? '');
-  const hint = isList
-    ? `write ${key} = [...]${typeof found === 'string' ? `, such as ${key} = [${JSON.stringify(found)}]` : ''}`
-    : `write [${path.filter((part) => typeof part === 'string').join('.')}] or ${key} = { ... }`;
-  const tables = ['service', 'backend', 'group'].includes(key);
-  const listHint = `write [[${path.filter((part) => typeof part === 'string').join('.')}]], with two brackets`;
+  const hint = typeHint(path, found, isList);
   if (found === undefined) return fault(path, `is missing: ${want} is needed`, hint);
-  return fault(path, `must be ${want}, not ${describe(found)}`, isList && tables ? listHint : hint);
+  return fault(path, `must be ${want}, not ${describe(found)}`, hint);
+}
+
+function typeHint(path: KeyPath, found: unknown, isList: boolean): string {
+  const names = path.filter((part) => typeof part === 'string');
+  const table = names.join('.');
+  const key = names.at(-1) ?? '';
+  if (TABLE_LISTS.includes(key)) {
+    return isList ? `write [[${table}]], with two brackets` : `write [[${table}]] or ${key} = [{ ... }]`;
+  }
+  if (isList) {
+    const example = typeof found === 'string' ? `, such as ${key} = [${JSON.stringify(found)}]` : '';
+    return `write ${key} = [...]${example}`;
+  }
+  const flag = key === 'virtual_mac' ? 'true, false, ' : '';
+  return `write ${flag}[${table}] or ${key} = { ... }`;
 }
 
 /** Short forms (`schedule = "first"`) are judged as the table that they stand for: back to what is written. */

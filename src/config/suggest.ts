@@ -77,10 +77,11 @@ const ALIASES: Readonly<Record<string, string>> = {
 export function suggestKey(path: KeyPath, key: string, type?: unknown): string {
   const here = keysAt(path, type);
   const alias = ALIASES[key];
-  const meant = alias !== undefined && here.includes(alias) ? alias : nearest(key, here);
-  if (meant !== undefined) return `did you mean "${meant}"?`;
+  // a key of another type is no slip of the pen, however close it is to one of this type
   const other = variantsWith(path, key);
   if (other.length > 0) return `"${key}" belongs to type = ${other.map((t) => `"${t}"`).join(' or ')}`;
+  const meant = alias !== undefined && here.includes(alias) ? alias : nearest(key, here);
+  if (meant !== undefined) return `did you mean "${meant}"?`;
   const owner = ownerOf(path, key);
   if (owner !== undefined) return owner;
   return here.length === 0 ? 'remove it' : `known here: ${here.sort().join(', ')}`;

@@ -14,7 +14,7 @@ const MIN_INTERVAL_MS = 200;
 
 interface StatusOptions {
   readonly watch?: boolean;
-  readonly interval: Duration;
+  readonly interval?: Duration;
 }
 
 export function addStatus(program: Command, host: Host): void {
@@ -22,7 +22,7 @@ export function addStatus(program: Command, host: Host): void {
     .command('status')
     .description('services, backends, limits, failover; exit status 1 when something is down')
     .option('-w, --watch', 'refresh until Ctrl-C')
-    .option('--interval <duration>', 'between refreshes', parseSpan, millis(1_000))
+    .option('--interval <duration>', 'between refreshes (default: 1s)', parseSpan)
     .action((options: StatusOptions, command: Command) =>
       host.run(command, (session) => (options.watch ? watch(session, options) : once(session))),
     );
@@ -37,7 +37,7 @@ async function once(session: Session): Promise<number> {
 
 async function watch(session: Session, options: StatusOptions): Promise<number> {
   const client = await session.client();
-  const interval = Math.max(MIN_INTERVAL_MS, toMillis(options.interval));
+  const interval = Math.max(MIN_INTERVAL_MS, toMillis(options.interval ?? millis(1_000)));
   const screen = session.json || !session.io.stdout.isTTY ? null : new Screen(session.io.stdout);
   const { signal, dispose } = untilInterrupted();
   let before: Reading | undefined;

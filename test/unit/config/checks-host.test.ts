@@ -190,3 +190,37 @@ describe('the exit status', () => {
     expect(statusOf(text)).toBe(status);
   });
 });
+
+const inWitness = (name: string): string =>
+  `${inGroup('')}[failover.witness]\ntype = "arp"\ntarget = "10.0.0.254"\npolicy = "stay"\ninterface = "${name}"\n`;
+
+describeFaults(
+  'peer and witness',
+  [
+    fault(
+      'a peer that is this host',
+      withSecret(goodKey).replace('10.0.0.3', '10.0.0.2'),
+      'failover.peer.address',
+      '"10.0.0.2"',
+      /10\.0\.0\.2 is this host's own address, on eth0/,
+      /the other node's address/,
+    ),
+    fault(
+      'a peer that is a virtual address',
+      withSecret(goodKey).replace('10.0.0.3', '10.0.0.100'),
+      'failover.peer.address',
+      '"10.0.0.100"',
+      /10\.0\.0\.100 is a virtual address/,
+      /the other node's own address/,
+    ),
+    fault(
+      'a witness behind an interface that is not there',
+      inWitness('eht0'),
+      'failover.witness.interface',
+      '"eht0"',
+      /no interface "eht0"/,
+      /did you mean "eth0"\?/,
+    ),
+  ],
+  { environment: keyHost },
+);

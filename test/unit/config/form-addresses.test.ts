@@ -15,7 +15,7 @@ describeFaults('addresses', [
     'service[0].backend[0].address',
     '"app1:80"',
     /"app1" is a host name/,
-    /does not resolve names/,
+    /does not resolve names: write the address, such as "10\.0\.0\.1:80"/,
   ),
   fault(
     'a host name without a port',
@@ -23,7 +23,7 @@ describeFaults('addresses', [
     'service[0].backend[0].address',
     '"localhost"',
     /"localhost" is a host name/,
-    /does not resolve names/,
+    /such as "10\.0\.0\.1:80" or "\[2001:db8::1\]:80"$/,
   ),
   fault(
     'no port',
