@@ -1,4 +1,4 @@
-import { mkdirSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Command } from 'commander';
 import type { Status, TransitionEntry } from '../../admin/contract.ts';
@@ -80,7 +80,8 @@ async function record(session: Session, directory: string, group: string | undef
 function writeScenario(directory: string, entry: TransitionEntry): void {
   const { trace, group, family, time, cause } = entry;
   const shows = `${group} IPv${family}, ${new Date(time).toISOString()}: ${cause}`;
-  mkdirSync(directory, { recursive: true });
+  // not recursive: Node goes round in circles where a folder refuses new ones with ENOENT, as those of /proc do
+  if (!existsSync(directory)) mkdirSync(directory);
   writeFileSync(join(directory, 'start.json'), `${JSON.stringify({ shows, ...trace?.start }, null, 2)}\n`);
   const lines = trace?.input.map((input) => `${JSON.stringify(input)}\n`) ?? [];
   writeFileSync(join(directory, 'input.jsonl'), lines.join(''));

@@ -171,7 +171,8 @@ function write(files: readonly InitFile[], { output, force }: InitOptions): stri
   const taken = paths.filter((path) => existsSync(path));
   if (taken.length > 0 && force !== true) throw exists(taken.join(', '));
   try {
-    mkdirSync(output, { recursive: true });
+    // not recursive: Node goes round in circles where a folder refuses new ones with ENOENT, as those of /proc do
+    if (!existsSync(output)) mkdirSync(output);
     for (const { file, text } of files) {
       writeFileSync(join(output, file), text, { flag: force === true ? 'w' : 'wx' });
     }

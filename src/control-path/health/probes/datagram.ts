@@ -43,7 +43,8 @@ export function exchange(
       if (verdict !== undefined) finish(verdict);
       else if (++strays >= MAX_STRAYS) finish(failed('protocol', `${strays} datagrams and no answer`));
     });
-    socket.connect(target.port, target.address.text, () => {
+    // not by connect's own callback: Node calls that with the error instead of telling 'error' (no route, for one)
+    socket.once('connect', () => {
       const own = socket.address();
       // the kernel chose the very port as our own: we would only hear ourselves
       if (own.port === target.port && own.address === target.address.text) {
@@ -54,5 +55,6 @@ export function exchange(
         if (error !== null) fail(error);
       });
     });
+    socket.connect(target.port, target.address.text);
   });
 }

@@ -48,6 +48,14 @@ describe('the udp probe', () => {
     });
   });
 
+  it('fails when the kernel refuses to connect: no route, or as here a broadcast address', async () => {
+    expect(await probe(udp(null), at('255.255.255.255', 9))).toMatchObject({
+      ok: false,
+      reason: 'unreachable',
+      aborted: false,
+    });
+  });
+
   it('waits for a reply until it is told to stop: silence is no health', async () => {
     const { target } = await serve(() => []);
     expect(await probe(udp(null), target, 150)).toMatchObject({
