@@ -74,14 +74,13 @@ describe('failover history and explain', () => {
   });
 
   test('a stall of the Active agent: how long it was, and who took over meanwhile', async () => {
-    const agent = await b.agentPid();
-    process.kill(agent, 'SIGSTOP');
+    // both processes: a supervisor that runs would end an agent that is stopped
+    await b.signalAll('SIGSTOP');
     try {
       await a.waitState('Active');
-      // shorter than what the supervisor takes for a hang
       await new Promise((resolve) => setTimeout(resolve, 300));
     } finally {
-      process.kill(agent, 'SIGCONT');
+      b.resume();
     }
     await b.waitState('Backup');
     const entry = await lastOf(b, 'Backup');

@@ -92,7 +92,7 @@ describe.skipIf(unable !== null)('partitions of a pair', () => {
       await eventually(
         `heal ${heal}: both clients have learned where the addresses are`,
         () => clients.every((client) => VIPS.every((vip) => cacheOf(client, vip) === macOf(active))),
-        3_000,
+        8_000,
       );
       expect(await answers(), `heal ${heal}: no address is dead`).toBe(true);
     }
