@@ -6,6 +6,7 @@ const ALONE = [
   'early-route',
   'handover*',
   'hard-cases',
+  'partition',
   'relay-memory',
   'reload-under-load',
   'scheduling',

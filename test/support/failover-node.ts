@@ -1,4 +1,5 @@
 /** A failover agent with its supervisor (failover-node.mjs) on a host of the lab. */
+
 import { writeFileSync } from 'node:fs';
 import { createConnection } from 'node:net';
 import { join } from 'node:path';
@@ -6,7 +7,7 @@ import { createInterface } from 'node:readline';
 import type { AgentCommandResult } from '../../src/failover/agent-commands.ts';
 import type { AgentStatus } from '../../src/failover/agent-handle.ts';
 import type { EventName, TandemEvent } from '../../src/model/event.ts';
-import type { VirtualRouterStatus, VrrpState } from '../../src/model/failover.ts';
+import type { AnnounceSpec, VirtualRouterStatus, VrrpState } from '../../src/model/failover.ts';
 import { eventually, type Host, type HostProcess, type Lab } from './netns.ts';
 
 export interface GroupInput {
@@ -20,6 +21,7 @@ export interface GroupInput {
   readonly excluded?: readonly string[];
   readonly advertiseMillis?: number;
   readonly leaseSeconds?: number;
+  readonly announce?: Partial<AnnounceSpec>;
   readonly preempt?: boolean;
   readonly authPass?: string;
   readonly unicast?: { readonly source?: string; readonly peers: readonly string[] };
