@@ -30,7 +30,13 @@ describe.skipIf(unable !== null)('partitions of a pair', () => {
     far.ip('link', 'set', 'trunk', 'master', 'br0');
     const host = (name: string, lan: Host, number: number): Host => {
       const made = lab.host(name);
-      made.join(lan, 'eth0', [`10.99.0.${number}/24`, `2001:db8:99::${number}/64`]);
+      made.join(lan, 'eth0', [`10.99.0.${number}/24`]);
+      // The link-local addresses follow from it, in the order of the IPv4 ones: with equal priorities the greater address
+      // wins, and IPv4 and IPv6 of a group move together.
+      made.ip('link', 'set', 'eth0', 'down');
+      made.ip('link', 'set', 'eth0', 'address', `02:00:00:99:00:0${number}`);
+      made.ip('link', 'set', 'eth0', 'up');
+      made.ip('addr', 'add', `2001:db8:99::${number}/64`, 'dev', 'eth0', 'nodad');
       return made;
     };
     hosts = [host('lb-a', near, 1), host('lb-b', far, 2)];
