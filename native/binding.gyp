@@ -13,6 +13,7 @@
         "src/packet.cc",
         "src/raw6.cc",
         "src/process.cc",
+        "src/unix-datagram.cc",
         "src/relay.cc",
         "src/relay-accept.cc",
         "src/relay-loop.cc",

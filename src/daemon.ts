@@ -1,11 +1,12 @@
 import { startAdminServer, startMetricsServer } from './admin/server.ts';
 import { loadConfig } from './config/load.ts';
 import { ConfigWatch } from './daemon/config-watch.ts';
+import { forgetManagerVariables, managerVariables, ServiceManager } from './daemon/service-manager.ts';
 import { Supervisor } from './daemon/supervisor.ts';
 import { systemClock } from './lib/clock.ts';
 import { EXIT, messageOf } from './lib/errors.ts';
 import { VERSION } from './lib/version.ts';
-import { loadNative } from './native/index.ts';
+import { loadNative, type Native } from './native/index.ts';
 import { createLogger, type LogFormat, type Logger } from './observability/logger.ts';
 import { Timeline } from './observability/timeline.ts';
 
@@ -45,6 +46,7 @@ export async function runDaemon(options: RunOptions): Promise<number> {
     native,
     clock: systemClock,
     timeline,
+    manager: serviceManager(native, timeline),
     onConfig: ({ node }) => logger.setLevel(node.logLevel),
   });
   const report = (error: unknown): void => logger.unexpected('admin API', error);
@@ -82,6 +84,18 @@ export async function runDaemon(options: RunOptions): Promise<number> {
   emit({ level: 'info', name: 'daemon.stopped', message: 'stopped', fields: {} });
   await close();
   return EXIT.ok;
+}
+
+function serviceManager(native: Native, { emit }: Timeline): ServiceManager {
+  const { socket, watchdog } = managerVariables(process.env, process.pid);
+  forgetManagerVariables(process.env);
+  return new ServiceManager({
+    send: socket === null ? null : (message) => native.sendUnixDatagram(socket, message),
+    watchdog,
+    pid: process.pid,
+    monotonicMicros: () => process.hrtime.bigint() / 1_000n,
+    warn: (message) => emit({ level: 'warn', name: 'daemon.manager', message, fields: {} }),
+  });
 }
 
 /** @returns ends it */

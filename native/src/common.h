@@ -47,6 +47,7 @@ void InitRoutes(Napi::Env env, Napi::Object exports);
 void InitMacvlan(Napi::Env env, Napi::Object exports);
 void InitRaw6(Napi::Env env, Napi::Object exports);
 void InitProcess(Napi::Env env, Napi::Object exports);
+void InitUnixDatagram(Napi::Env env, Napi::Object exports);
 void InitRelay(Napi::Env env, Napi::Object exports);
 
 }  // namespace tandem

@@ -10,6 +10,7 @@ Napi::Object Init(Napi::Env env, Napi::Object exports) {
   tandem::InitPacket(env, exports);
   tandem::InitRaw6(env, exports);
   tandem::InitProcess(env, exports);
+  tandem::InitUnixDatagram(env, exports);
   tandem::InitRelay(env, exports);
   return exports;
 }

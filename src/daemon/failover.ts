@@ -11,7 +11,7 @@ import { PeerReports } from '../failover/peer/reports.ts';
 import { loadSecret } from '../failover/peer/secret.ts';
 import { HEARTBEAT_MS } from '../failover/protocol.ts';
 import type { Clock, Timer } from '../lib/clock.ts';
-import { after, formatDuration, type Instant, millis, toSeconds } from '../lib/duration.ts';
+import { after, type Duration, formatDuration, type Instant, millis, toSeconds } from '../lib/duration.ts';
 import { EXIT, TandemError } from '../lib/errors.ts';
 import type { Emit } from '../model/event.ts';
 import type { FailoverSpec, Standing, Standings } from '../model/failover.ts';
@@ -227,6 +227,11 @@ export class Failover {
   /** Programs that are still to be told have their own time, or none in a hurry. After `stop`. */
   closeNotifier(hurry: boolean): Promise<void> {
     return this.#notifier.close(hurry ? millis(0) : this.#notifier.patience);
+  }
+
+  /** How long `closeNotifier` may take. */
+  get patience(): Duration {
+    return this.#notifier.patience;
   }
 
   setFitness(fitness: Fitness): void {

@@ -28,7 +28,7 @@ import type { ProcessLimits } from '../data-path/protocol.ts';
 import { loadSecret } from '../failover/peer/secret.ts';
 import { HEARTBEAT_MS } from '../failover/protocol.ts';
 import type { Clock } from '../lib/clock.ts';
-import { type Duration, millis, seconds } from '../lib/duration.ts';
+import { type Duration, micros, millis, seconds } from '../lib/duration.ts';
 import { messageOf, TandemError } from '../lib/errors.ts';
 import { VERSION } from '../lib/version.ts';
 import type { Config, RelayKind } from '../model/config.ts';
@@ -37,7 +37,9 @@ import type { Timeline } from '../observability/timeline.ts';
 import { processLimits, relayOf, servesOnlyVirtualAddresses } from './consequences.ts';
 import { Failover } from './failover.ts';
 import { Periodic } from './periodic.ts';
+import type { ServiceManager } from './service-manager.ts';
 import { Services } from './services.ts';
+import { statusLine, vitalFault } from './vital-signs.ts';
 
 /** Rows of the shared counters, which cannot grow: ample, and some 1.5 MiB for each worker. */
 const MAX_SERVICES = 1_024;
@@ -51,12 +53,16 @@ const MAX_PROBES = 256;
 const KEPT_MEMORY = 64 * 1_024 * 1_024;
 /** How often limits and draining backends are looked at. */
 const WATCH = seconds(1);
+/** What a stop takes beside the drain and the programs that are told: the agent, handovers, workers that do not answer. */
+const STOP_REST = seconds(15);
 
 export interface SupervisorOptions {
   readonly config: Config;
   readonly native: Native;
   readonly clock: Clock;
   readonly timeline: Timeline;
+  /** Who is told when it is ready, reloads, stops, and how it fares. */
+  readonly manager: ServiceManager;
   /** Applies what a reload changes about the log. */
   readonly onConfig: (config: Config) => void;
 }
@@ -69,6 +75,7 @@ export class Supervisor implements AdminBackend {
   readonly #native: Native;
   readonly #clock: Clock;
   readonly #timeline: Timeline;
+  readonly #manager: ServiceManager;
   readonly #onConfig: (config: Config) => void;
   readonly #workers: number;
   readonly #relay: RelayKind;
@@ -85,6 +92,8 @@ export class Supervisor implements AdminBackend {
   #limits: ProcessLimits;
   #fitness: Fitness = { state: INITIAL_FITNESS, fit: false, reason: 'starting', concerns: [] };
   #reloading: Promise<ReloadResult> | null = null;
+  /** The service manager knows that this daemon serves. */
+  #announced = false;
 
   /** @throws TandemError 'fd-limit' when the configured limits do not fit into the file descriptors */
   constructor(options: SupervisorOptions) {
@@ -93,6 +102,7 @@ export class Supervisor implements AdminBackend {
     this.#native = native;
     this.#clock = clock;
     this.#timeline = timeline;
+    this.#manager = options.manager;
     this.#onConfig = options.onConfig;
     this.#startedAt = clock.wallMillis();
     this.#configLoadedAt = this.#startedAt;
@@ -142,11 +152,15 @@ export class Supervisor implements AdminBackend {
     );
     this.#limitWatch = new LimitWatch(config.limits.warnAt);
     this.#periodic = [
-      new Periodic(clock, millis(HEARTBEAT_MS), () => this.#judgeFitness()),
+      new Periodic(clock, millis(HEARTBEAT_MS), () => {
+        this.#judgeFitness();
+        this.#tellManager();
+      }),
       new Periodic(clock, WATCH, () => {
         this.#watchLimits();
         this.#services.watchDrains();
         this.#failover.compareReach(() => this.#services.reach(), this.#config.services);
+        this.#manager.status(statusLine(this.status()));
       }),
     ];
   }
@@ -182,6 +196,8 @@ export class Supervisor implements AdminBackend {
     // programs that are still to be told are cut as well
     if (hurry) void this.#failover.closeNotifier(true);
     const drain = hurry || servesOnlyVirtualAddresses(this.#config) ? millis(0) : this.#config.drainTimeout;
+    this.#manager.stopping(micros(drain + this.#failover.patience + STOP_REST));
+    this.#manager.status(hurry ? 'stopping, cutting what is left' : 'stopping, draining');
     await this.#halt(drain);
   }
 
@@ -259,6 +275,7 @@ export class Supervisor implements AdminBackend {
 
   async #reload(): Promise<ReloadResult> {
     const before = this.#config;
+    if (this.#announced) this.#manager.reloading();
     try {
       this.#failover.announceWork();
       const after = loadConfig(before.path, {
@@ -291,6 +308,9 @@ export class Supervisor implements AdminBackend {
         fields: { path: before.path, code: error instanceof TandemError ? error.code : 'internal' },
       });
       throw error;
+    } finally {
+      // also after a refusal: the old configuration serves on
+      if (this.#announced) this.#manager.ready();
     }
   }
 
@@ -369,6 +389,19 @@ export class Supervisor implements AdminBackend {
       this.#clock.now(),
     );
     this.#failover.setFitness(this.#fitness);
+  }
+
+  /** Ready is who has its listeners open and its agent running; only then somebody counts on signs of life. */
+  #tellManager(): void {
+    const fault = (): string | null =>
+      vitalFault({ workers: this.#workerStatus(), failover: this.#failover.status() });
+    if (!this.#announced) {
+      if (fault() !== null) return;
+      this.#announced = true;
+      this.#manager.ready();
+      this.#manager.status(statusLine(this.status()));
+    }
+    this.#manager.tick(this.#clock.now(), fault);
   }
 
   #workerStatus(): Status['workers'] {

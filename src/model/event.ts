@@ -3,6 +3,7 @@ export const EVENT_NAMES = [
   'daemon.started',
   'daemon.stopping',
   'daemon.stopped',
+  'daemon.manager',
   'config.reloaded',
   'config.rejected',
   'config.warning',

@@ -276,6 +276,12 @@ export interface Native {
   getFdLimit(): { soft: number; hard: number };
   /** Raises the soft limit up to the hard one; returns what is now in force. */
   raiseFdLimit(wanted: number): { soft: number; hard: number };
+
+  /**
+   * Sends one datagram to the unix socket at "/path", or "@name" in the abstract namespace, as sd_notify(3) does. Never
+   * waits: EAGAIN when the receiver's queue is full.
+   */
+  sendUnixDatagram(path: string, message: Uint8Array): void;
 }
 
 /** Both src/native (tests) and dist/native lie two folders below the package's root. */

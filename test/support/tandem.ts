@@ -40,13 +40,20 @@ export class Tandem {
     lab: Lab,
     host: Host,
     toml: string,
-    options: { env?: Record<string, string>; timeoutMs?: number; args?: readonly string[] } = {},
+    options: {
+      env?: Record<string, string>;
+      timeoutMs?: number;
+      args?: readonly string[];
+      /** In place of node and this repository's dist/main.js. */
+      program?: readonly string[];
+    } = {},
   ): Promise<Tandem> {
     if (!existsSync(MAIN)) throw new Error(`${MAIN} is missing: npm run build`);
     const stem = join(lab.dir, `${host.name}-${++serial}`);
     const socket = `${stem}.sock`;
     writeFileSync(`${stem}.toml`, withAdmin(toml, socket));
-    const command = ['node', MAIN, 'run', '--config', `${stem}.toml`, ...(options.args ?? [])];
+    const program = options.program ?? ['node', MAIN];
+    const command = [...program, 'run', '--config', `${stem}.toml`, ...(options.args ?? [])];
     const daemon = host.spawn('tandem', command, {
       env: { ...options.env },
     });
