@@ -41,8 +41,9 @@ export class AgentProcess {
     this.#child = fork(ENTRY, [], {
       serialization: 'advanced',
       // A debugger's port or a test runner's hooks are not for the agent. Its garbage is collected by its one
-      // real-time thread: helper threads have no such priority, and on a busy host it would wait for them.
-      execArgv: ['--single-threaded-gc'],
+      // real-time thread: helper threads have no such priority, and on a busy host it would wait for them. The code
+      // of a takeover, which may be first used after months, is kept: V8 else compiles anew what was not used lately.
+      execArgv: ['--single-threaded-gc', '--no-flush-bytecode'],
       stdio: ['ignore', 'inherit', 'inherit', 'ipc'],
     });
     const { pid } = this.#child;

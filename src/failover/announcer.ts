@@ -23,6 +23,8 @@ export interface AnnouncerOptions {
   readonly fields: EventFields;
   /** Asked before every single announcement: what is no longer held is not announced. */
   readonly isOwner: () => boolean;
+  /** Through which timers go, so that a stalled process does not announce what its successor now holds. */
+  readonly whenCurrent: (act: () => void) => void;
   /** Another host claimed one of our addresses while we own them. */
   readonly onForeignClaim: (claim: AddressClaim) => void;
 }
@@ -124,8 +126,17 @@ export class Announcer {
     this.#pacer?.cancel();
     this.#sendFrom(0, at);
     const next = this.#next(plan, at);
-    this.#timer =
-      next === null ? null : this.#options.clock.timerAt(next.at, () => this.#round(next.plan, next.at));
+    this.#timer = next === null ? null : this.#timerAt(next.at, () => this.#round(next.plan, next.at));
+  }
+
+  /** What is stopped while it waits for the end of a stall does not happen. */
+  #timerAt(at: Instant, act: () => void): Timer {
+    const timer = this.#options.clock.timerAt(at, () =>
+      this.#options.whenCurrent(() => {
+        if (this.#timer === timer || this.#pacer === timer) act();
+      }),
+    );
+    return timer;
   }
 
   #next({ left, second }: Plan, at: Instant): { readonly plan: Plan; readonly at: Instant } | null {
@@ -149,7 +160,7 @@ export class Announcer {
     for (let i = index; i < this.#addresses.length; i++) {
       if (pace > 0 && i > index) {
         const next = after(at, pace);
-        this.#pacer = this.#options.clock.timerAt(next, () => this.#sendFrom(i, next));
+        this.#pacer = this.#timerAt(next, () => this.#sendFrom(i, next));
         return;
       }
       this.#send(i);

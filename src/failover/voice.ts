@@ -8,7 +8,7 @@ import type { Surroundings } from './surroundings.ts';
 
 export interface VoiceOptions {
   readonly spec: VirtualRouterSpec;
-  readonly around: Pick<Surroundings, 'native' | 'clock' | 'emit'>;
+  readonly around: Pick<Surroundings, 'native' | 'clock' | 'emit' | 'guard'>;
   readonly holdings: Pick<Holdings, 'announcedFrom' | 'lease'>;
   readonly router: () => Router;
   /** Somebody else may have drawn the traffic. */
@@ -26,7 +26,7 @@ export interface Voice {
 /** Announces nothing unless the router is Active and holds every address. */
 export function createVoice(options: VoiceOptions): Voice {
   const { spec, holdings, router, onContested, onDuplicate } = options;
-  const { native, clock, emit } = options.around;
+  const { native, clock, emit, guard } = options.around;
   const duplicates = new DuplicateWatch({ clock, router, onContested, onDuplicate });
   const announcers = new Announcers(
     {
@@ -36,6 +36,7 @@ export function createVoice(options: VoiceOptions): Voice {
       emit,
       fields: routerFields(spec),
       isOwner: () => router().state === 'Active' && holdings.lease.complete,
+      whenCurrent: (act) => guard.run(act),
       onForeignClaim: (claim) => duplicates.claimed(claim),
     },
     spec.held,

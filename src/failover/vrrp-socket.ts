@@ -1,4 +1,5 @@
 import { createRequire } from 'node:module';
+import { isIP } from 'node:net';
 import type { Socket } from 'raw-socket';
 import { ByteWriter } from '../lib/bytes.ts';
 import { EXIT, messageOf, TandemError } from '../lib/errors.ts';
@@ -78,6 +79,16 @@ function mreqn(group: Uint8Array, ifindex: number): Buffer {
   return Buffer.concat([group, new Uint8Array(4), native32(ifindex)]);
 }
 
+/**
+ * raw-socket asks Node of every destination whether it is an address; for IPv6 that is a regular expression that takes
+ * milliseconds to compile, which are not there when the first advertisement is that of a takeover. It is compiled to
+ * bytecode when it is first used, and to machine code at the second time.
+ */
+function rehearse(family: IpFamily): void {
+  const group = family === 4 ? VRRP_GROUP_4 : VRRP_GROUP_6;
+  for (let uses = 0; uses < 2; uses++) isIP(group.text);
+}
+
 /** Where advertisements go. */
 export interface Sender {
   send(message: Uint8Array, source: IpAddress, destination: IpAddress): void;
@@ -114,6 +125,7 @@ export class VrrpSender implements Sender {
       this.close();
       throw socketError(place, cause);
     }
+    rehearse(place.family);
   }
 
   #configure(): void {

@@ -113,6 +113,7 @@ export class Lan {
         emit: () => undefined,
         fields: {},
         isOwner: () => node.holds && node.router.state === 'Active',
+        whenCurrent: (act) => act(),
         onForeignClaim: (claim) => watch.claimed(claim),
       },
       [prefix],

@@ -17,12 +17,14 @@ let kernel: FakeKernel;
 let clock: ManualClock;
 let owner: boolean;
 let claims: string[];
+let whenCurrent: (act: () => void) => void;
 
 beforeEach(() => {
   kernel = new FakeKernel();
   clock = new ManualClock();
   owner = true;
   claims = [];
+  whenCurrent = (act) => act();
 });
 
 const NEVER = millis(0);
@@ -45,6 +47,7 @@ function announcer(refresh: Duration, more: Partial<AnnounceSpec> = {}): Announc
       emit: () => undefined,
       fields: {},
       isOwner: () => owner,
+      whenCurrent: (act) => whenCurrent(act),
       onForeignClaim: ({ address, mac }) => claims.push(`${address.text} ${formatMac(mac)}`),
     },
     ADDRESSES,
@@ -174,4 +177,38 @@ test('the pace keeps addresses apart, and no round overtakes another', () => {
   made.announce('active');
   made.stop();
   expect(clock.pending).toBe(0);
+});
+
+test('after a stall nothing is announced before it is known who has the addresses', () => {
+  const made = announcer(millis(1_000));
+  made.announce('active');
+  clock.advance(millis(500));
+  const waiting: (() => void)[] = [];
+  whenCurrent = (act) => waiting.push(act);
+  const before = kernel.frames.length;
+  clock.advance(millis(5_000));
+  expect(kernel.frames).toHaveLength(before);
+  expect(waiting).toHaveLength(1);
+  // still the owner: it goes on where it was
+  waiting.shift()?.();
+  expect(kernel.frames).toHaveLength(before + 2);
+  clock.advance(millis(5_000));
+  expect(waiting).toHaveLength(1);
+  // a successor was heard
+  made.stop();
+  waiting.shift()?.();
+  expect(kernel.frames).toHaveLength(before + 2);
+  expect(clock.pending).toBe(0);
+});
+
+test('addresses that are paced wait for the end of a stall, too', () => {
+  const made = announcer(NEVER, { repeat: 1, pace: millis(10) });
+  const waiting: (() => void)[] = [];
+  whenCurrent = (act) => waiting.push(act);
+  made.announce('active');
+  clock.advance(millis(100));
+  expect(kernel.frames).toHaveLength(1);
+  made.stop();
+  for (const act of waiting) act();
+  expect(kernel.frames).toHaveLength(1);
 });
