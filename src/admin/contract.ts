@@ -33,7 +33,7 @@ export const backendStatus = z.object({
   backup: z.boolean(),
   /** Configured or set at run time. */
   weight: z.number(),
-  /** After slow start. */
+  /** After slow start and the agent's share. */
   effectiveWeight: z.number(),
   connections: z.number(),
   maxConnections: z.number().nullable(),
@@ -45,6 +45,21 @@ export const backendStatus = z.object({
   lastCheck: z.string().nullable(),
   /** Milliseconds since the health state changed. */
   stateAgeMillis: z.number(),
+  /** What its agent has said so far, beside the operator and the health check; null without an agent check. */
+  agent: z
+    .object({
+      admin: adminState,
+      /** False while it says "down", "fail" or "stopped". */
+      up: z.boolean(),
+      weightPercent: z.number(),
+      /** In place of the configured ceiling, 0 for none; null while it has not said. */
+      maxConnections: z.number().nullable(),
+      /** What holds, in the protocol's words: "drain, 75% (reason)". */
+      said: z.string(),
+      /** Why the last answer counts for nothing, or what in it was not understood. */
+      fault: z.string().nullable(),
+    })
+    .nullable(),
 });
 export type BackendStatus = z.infer<typeof backendStatus>;
 

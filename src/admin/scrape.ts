@@ -30,6 +30,8 @@ export interface MetricsSnapshot {
   backend(service: string, backend: string): BackendCounters | undefined;
   /** Undefined before the first check. */
   checks(service: string, backend: string): CheckCounters | undefined;
+  /** Answers of its agent: "ok", or why there was none -> how often. */
+  agentChecks(service: string, backend: string): ReadonlyMap<string, number> | undefined;
   readonly eventTotals: ReadonlyMap<EventName, number>;
   readonly transitionTotals: readonly TransitionTotal[];
   /** Null before the first one. */
@@ -108,6 +110,7 @@ function setService(metrics: Metrics, status: ServiceStatus, snapshot: MetricsSn
   for (const backend of status.backends) {
     setBackend(metrics, status.name, backend, snapshot.backend(status.name, backend.id));
     setChecks(metrics, status.name, backend.id, snapshot.checks(status.name, backend.id));
+    setAgent(metrics, status.name, backend, snapshot.agentChecks(status.name, backend.id));
   }
 }
 
@@ -178,6 +181,24 @@ function setChecks(
     metrics.set('tandem_backend_checks_total', { ...labels, result }, count);
   }
   metrics.set('tandem_backend_check_duration_seconds', labels, checks.lastSeconds);
+}
+
+function setAgent(
+  metrics: Metrics,
+  service: string,
+  { id, agent }: BackendStatus,
+  results: ReadonlyMap<string, number> | undefined,
+): void {
+  if (agent === null) return;
+  const labels = { service, backend: id };
+  metrics.set('tandem_backend_agent_up', labels, flag(agent.up));
+  for (const state of ADMIN_STATES) {
+    metrics.set('tandem_backend_agent_admin_state', { ...labels, state }, flag(agent.admin === state));
+  }
+  metrics.set('tandem_backend_agent_weight_ratio', labels, agent.weightPercent / 100);
+  for (const [result, count] of results ?? []) {
+    metrics.set('tandem_backend_agent_checks_total', { ...labels, result }, count);
+  }
 }
 
 function setLimit(metrics: Metrics, limit: LimitStatus): void {

@@ -139,7 +139,13 @@ function stateText(backend: BackendStatus, style: Style): string {
   if (backend.ejected) parts.push(style.red('ejected'));
   if (backend.admin !== 'ready') parts.push(style.yellow(backend.admin));
   if (backend.backup) parts.push('backup');
+  if (backend.agent !== null) parts.push(agentText(backend.agent, style));
   return parts.join(', ');
+}
+
+function agentText({ said, up, admin, fault }: NonNullable<BackendStatus['agent']>, style: Style): string {
+  const paint = !up ? style.red : admin === 'ready' ? (text: string) => text : style.yellow;
+  return `agent: ${paint(said)}${fault === null ? '' : style.yellow(` [${fault}]`)}`;
 }
 
 const MAX_LIMITS = 8;

@@ -1,3 +1,4 @@
+import { checkAgents } from './check-agents.ts';
 import { checkFailover } from './check-failover.ts';
 import { checkHost } from './check-host.ts';
 import { checkListeners } from './check-listeners.ts';
@@ -18,6 +19,7 @@ export function checkConfig(file: FileSchema, environment: Environment): Finding
   return [
     ...checkPurpose(file),
     ...checkServices(file),
+    ...checkAgents(file),
     ...checkListeners(file),
     ...checkPrefaces(file),
     ...checkSources(file),

@@ -131,6 +131,7 @@ const BACKEND_SETTINGS: Settings<BackendSpec> = {
   weight: (backend) => backend.weight,
   max_connections: (backend) => backend.maxConnections,
   backup: (backend) => backend.backup,
+  agent_check: (backend) => backend.agentCheck,
 };
 
 const GROUP_SETTINGS: Settings<FailoverGroupSpec> = {

@@ -1,6 +1,7 @@
 import { type Duration, millis, seconds } from '../lib/duration.ts';
 import { formatEndpoint, type IpFamily, type IpPrefix, ipFromBytes } from '../lib/ip.ts';
 import type { ProxyVersion } from '../lib/proxy-header.ts';
+import type { AgentCheckSpec } from '../model/agent-check.ts';
 import type { Config } from '../model/config.ts';
 import type {
   AnnounceSpec,
@@ -24,6 +25,7 @@ import type {
 import type { TrackCheck, TrackSpec } from '../model/track.ts';
 import type { WitnessCheck, WitnessSpec } from '../model/witness.ts';
 import type {
+  AgentCheckSection,
   AnnounceSection,
   FailoverSection,
   FileSchema,
@@ -90,7 +92,7 @@ export function resolveService(service: ServiceSection): ServiceSpec {
     passive: resolvePassive(service.passive),
     slowStart: service.slow_start,
     onDown: service.on_down,
-    backends: service.backend.map(resolveBackend),
+    backends: service.backend.map((backend) => resolveBackend(backend, service.agent_check)),
   };
 }
 
@@ -124,13 +126,46 @@ function resolveSourceLimit(limit: NonNullable<ServiceSection['source_limit']>):
   };
 }
 
-function resolveBackend(backend: ServiceSection['backend'][number]): BackendSpec {
+type BackendSection = ServiceSection['backend'][number];
+
+/** HAProxy's agent-inter. */
+const AGENT_INTERVAL = seconds(2);
+
+/** A backend's own keys over its service's; null when neither has the table, or it is turned off. */
+export function agentCheckOf(
+  backend: BackendSection,
+  ofService: AgentCheckSection | undefined,
+): (AgentCheckSection & Pick<AgentCheckSpec, 'interval' | 'timeout'>) | null {
+  if (backend.agent_check === undefined && ofService === undefined) return null;
+  const merged = { ...ofService, ...defined(backend.agent_check ?? {}) };
+  if (merged.enabled === false) return null;
+  const interval = merged.interval ?? AGENT_INTERVAL;
+  return { ...merged, interval, timeout: merged.timeout ?? interval };
+}
+
+/** Without the keys that are there and undefined, which would win over those of the service. */
+const defined = (section: AgentCheckSection): AgentCheckSection =>
+  Object.fromEntries(Object.entries(section).filter(([, value]) => value !== undefined));
+
+function resolveAgentCheck(
+  backend: BackendSection,
+  ofService: AgentCheckSection | undefined,
+): AgentCheckSpec | null {
+  const check = agentCheckOf(backend, ofService);
+  // a missing port is a fault, told by check-services.ts
+  if (check === null || check.port === undefined) return null;
+  const { port, interval, timeout, send = null, address = backend.address.address } = check;
+  return { endpoint: { address, port }, interval, timeout, send };
+}
+
+function resolveBackend(backend: BackendSection, agent: AgentCheckSection | undefined): BackendSpec {
   return {
     id: backend.id ?? formatEndpoint(backend.address),
     endpoint: backend.address,
     weight: backend.weight,
     maxConnections: backend.max_connections ?? null,
     backup: backend.backup,
+    agentCheck: resolveAgentCheck(backend, agent),
   };
 }
 

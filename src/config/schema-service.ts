@@ -3,7 +3,7 @@ import { millis, seconds } from '../lib/duration.ts';
 import type { IpAddress } from '../lib/ip.ts';
 import type { ProxyVersion } from '../lib/proxy-header.ts';
 import { ALGORITHMS, HASH_KEYS, type SourceSpec } from '../model/service.ts';
-import { backendEndpoint, listenEndpoint, network, readUnicastAddress } from './addresses.ts';
+import { backendEndpoint, listenEndpoint, network, readUnicastAddress, unicastAddress } from './addresses.ts';
 import { connections, day, hour, MILLION } from './schema-common.ts';
 import {
   describe,
@@ -149,12 +149,34 @@ const passive = z.strictObject({
   max_ejected: percent(0, 100).default(50),
 });
 
+const AGENT_SEND_MAX = 1_024;
+
+/** Sent as it stands; a line end is the writer's business, as with HAProxy's agent-send. */
+const agentSend = textLeaf('the text to send, such as "web-1\\n"', (raw) => {
+  if (raw === '') return wrong('must not be empty', 'remove it, or write the text to send');
+  const bytes = Buffer.byteLength(raw);
+  return bytes <= AGENT_SEND_MAX
+    ? right(raw)
+    : wrong(`is ${bytes} bytes long`, `write at most ${AGENT_SEND_MAX} bytes`);
+});
+
+/** Everything is optional: a backend's table overrides its service's, and resolve.ts fills in the defaults. */
+const agentCheck = z.strictObject({
+  enabled: flag().optional(),
+  port: integer(1, 65_535).optional(),
+  address: unicastAddress().optional(),
+  interval: duration(millis(100), hour).optional(),
+  timeout: duration(millis(10), hour).optional(),
+  send: agentSend.optional(),
+});
+
 const backend = z.strictObject({
   address: backendEndpoint(),
   id: name('a name for this backend', /^[a-zA-Z0-9_.:[\]-]{1,64}$/).optional(),
   weight: integer(0, 256).default(1),
   max_connections: connections().optional(),
   backup: flag().default(false),
+  agent_check: agentCheck.optional(),
 });
 
 const PROXY_VERSIONS = { v1: 1, v2: 2 } as const satisfies Record<string, ProxyVersion>;
@@ -224,6 +246,7 @@ export const service = z.strictObject({
   slow_start: duration(millis(0), day).default(seconds(0)),
   on_down: oneOf(['keep', 'close']).default('keep'),
   health: health.optional(),
+  agent_check: agentCheck.optional(),
   passive: passive.prefault({}),
   backend: z.array(backend).default([]),
 });

@@ -63,6 +63,7 @@ export const fileSchema = z.strictObject({
 export type FileSchema = z.infer<typeof fileSchema>;
 export type ServiceSection = FileSchema['service'][number];
 export type HealthSection = NonNullable<ServiceSection['health']>;
+export type AgentCheckSection = NonNullable<ServiceSection['agent_check']>;
 export type FailoverSection = NonNullable<FileSchema['failover']>;
 export type AnnounceSection = NonNullable<FailoverSection['announce']>;
 export type NotifySection = NonNullable<FailoverSection['notify']>;

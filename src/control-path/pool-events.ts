@@ -3,6 +3,7 @@ import { unreachable } from '../lib/errors.ts';
 import type { EventInput } from '../model/event.ts';
 import type { ProbeResult, TrafficOutcome } from '../model/health.ts';
 import type { AdminState, NoneEligible } from '../model/service.ts';
+import { type AgentResult, type AgentState, describeAgent, saysDown } from './agent-check/state.ts';
 import type { PassiveState } from './ejection.ts';
 import type { Tier } from './eligibility.ts';
 
@@ -109,6 +110,37 @@ export function backendWeight(
     name: 'backend.weight',
     message: `${service}: backend ${backend} has weight ${to} (was ${from})`,
     fields: { service, backend, from, to, by },
+  };
+}
+
+export function backendAgent(service: string, backend: string, agent: AgentState): EventInput {
+  const less = agent.admin !== 'ready' || saysDown(agent) || agent.weightPercent === 0;
+  return {
+    level: less ? 'warn' : 'info',
+    name: 'backend.agent',
+    message: `${service}: the agent of backend ${backend} says ${describeAgent(agent)}`,
+    fields: {
+      service,
+      backend,
+      admin: agent.admin,
+      state: agent.state,
+      reason: agent.reason,
+      weight_percent: agent.weightPercent,
+      max_connections: agent.maxConnections,
+    },
+  };
+}
+
+/** It began, or ceased, to answer. */
+export function agentReach(service: string, backend: string, result: AgentResult): EventInput {
+  const message = result.ok
+    ? `${service}: the agent of backend ${backend} answers again`
+    : `${service}: the agent of backend ${backend} does not answer (${result.detail}); what it said last holds`;
+  return {
+    level: result.ok ? 'info' : 'warn',
+    name: 'backend.agent',
+    message,
+    fields: { service, backend, answers: result.ok, reason: result.ok ? null : result.reason },
   };
 }
 

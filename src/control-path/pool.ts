@@ -4,6 +4,7 @@ import { formatEndpoint } from '../lib/ip.ts';
 import type { EventInput } from '../model/event.ts';
 import type { ProbeResult, TrafficOutcome } from '../model/health.ts';
 import type { AdminState, BackendSet, BackendSpec, PoolMember, ServiceSpec } from '../model/service.ts';
+import { type AgentResult, hearAgent, newAgentState } from './agent-check/state.ts';
 import { countOutcome, eject, ejectionCap, readmit, UNTROUBLED } from './ejection.ts';
 import {
   chooseTier,
@@ -15,12 +16,15 @@ import {
 } from './eligibility.ts';
 import { initialTracker, type NextInterval, observe, release } from './health/tracker.ts';
 import {
+  adminOf,
   type BackendView,
-  healthOf,
+  ceilingOf,
+  isDown,
   isEjected,
   newBackend,
   type PoolBackend,
   type RuntimeBackendState,
+  sharedWeight,
   standingOf,
   viewOf,
   weightOf,
@@ -117,6 +121,31 @@ export class Pool {
     return { ...this.#publish(now, events), lost, next };
   }
 
+  /**
+   * Takes what an agent answered, or that it did not. Its words stand beside the operator's and the health
+   * check's: a backend serves when none of them is against it.
+   */
+  agentResult(id: string, result: AgentResult, now: Instant): PoolChange {
+    const backend = this.#backends.get(id);
+    const events: EventInput[] = [];
+    const lost: string[] = [];
+    if (backend?.agent != null) {
+      const served = !isDown(backend) && adminOf(backend) !== 'maintenance';
+      const step = hearAgent(backend.agent, result, now);
+      backend.agent = step.state;
+      if (step.reach !== null) events.push(say.agentReach(this.#spec.name, id, result));
+      if (step.news) events.push(say.backendAgent(this.#spec.name, id, step.state));
+      const serves = !isDown(backend) && adminOf(backend) !== 'maintenance';
+      if (served && !serves) {
+        backend.recovered = null;
+        lost.push(id);
+      } else if (!served && serves) {
+        backend.recovered = now;
+      }
+    }
+    return { ...this.#publish(now, events), lost };
+  }
+
   /** Takes what real traffic showed; ejects the backend when it is time and the cap allows. */
   traffic(id: string, outcome: TrafficOutcome, now: Instant): PoolChange {
     const backend = this.#backends.get(id);
@@ -134,7 +163,8 @@ export class Pool {
   }
 
   /**
-   * Sets the operator's word on a backend. "ready" also forgets what ejection and flap damping hold against it.
+   * Sets the operator's word on a backend. "ready" also forgets what ejection, flap damping and its agent hold
+   * against it; an agent that still means it says so again.
    * @throws TandemError "unknown-backend"
    */
   setAdmin(id: string, admin: AdminState, persist: boolean, now: Instant): PoolChange {
@@ -147,6 +177,7 @@ export class Pool {
       if (isEjected(backend)) events.push(say.backendReturned(this.#spec.name, id, 'operator'));
       backend.passive = UNTROUBLED;
       if (backend.tracker !== null) backend.tracker = release(backend.tracker);
+      if (backend.agent !== null) backend.agent = { ...newAgentState(now), last: backend.agent.last };
     }
     return { ...this.#publish(now, events), lost };
   }
@@ -230,6 +261,7 @@ export class Pool {
   /** Fits a backend that stays to the new configuration. */
   #revise(backend: PoolBackend, spec: BackendSpec, now: Instant, events: EventInput[]): void {
     const moved = formatEndpoint(backend.spec.endpoint) !== formatEndpoint(spec.endpoint);
+    const asked = sameAgent(backend.spec, spec);
     const before = weightOf(backend);
     backend.spec = spec;
     if (!backend.persistWeight) backend.weight = null;
@@ -237,6 +269,8 @@ export class Pool {
       events.push(say.backendWeight(this.#spec.name, spec.id, before, weightOf(backend), 'configuration'));
     }
     if (!backend.persistAdmin) this.#changeAdmin(backend, 'ready', now, events);
+    // another agent has said nothing yet
+    if (moved || !asked) backend.agent = spec.agentCheck === null ? null : newAgentState(now);
     if (moved) {
       // another host under the same id: only the operator's word still holds
       const { tracker, added, passive, recovered } = newBackend(spec, this.#spec.health, undefined, now);
@@ -255,9 +289,7 @@ export class Pool {
 
   /** Failures count only against a backend that could be used: late ones of a lost backend say nothing new. */
   #inUse(backend: PoolBackend): boolean {
-    return (
-      backend.passive.ejectedUntil === null && backend.admin !== 'maintenance' && healthOf(backend) !== 'down'
-    );
+    return backend.passive.ejectedUntil === null && adminOf(backend) !== 'maintenance' && !isDown(backend);
   }
 
   #mayEject(backend: PoolBackend, now: Instant, events: EventInput[]): boolean {
@@ -338,13 +370,13 @@ export class Pool {
   }
 
   #member(backend: PoolBackend, now: Instant): PoolMember {
-    const { id, endpoint, maxConnections } = backend.spec;
+    const { id, endpoint } = backend.spec;
     return {
       id,
       slot: this.#slotOf(id),
       endpoint,
-      weight: round(weightOf(backend) * this.#rampShare(backend, now)),
-      maxConnections,
+      weight: round(sharedWeight(backend) * this.#rampShare(backend, now)),
+      maxConnections: ceilingOf(backend),
       disposition: dispositionOf(standingOf(backend), this.#tier),
     };
   }
@@ -356,6 +388,12 @@ export class Pool {
     this.#deadline = earliest([this.#deadline, ramp.nextStep]);
     return ramp.share;
   }
+}
+
+/** The same agent, asked the same? How often does not matter. */
+function sameAgent({ agentCheck: one }: BackendSpec, { agentCheck: other }: BackendSpec): boolean {
+  if (one === null || other === null) return one === other;
+  return one.send === other.send && formatEndpoint(one.endpoint) === formatEndpoint(other.endpoint);
 }
 
 /** Fine enough for any ramp, and free of the noise of binary fractions. */

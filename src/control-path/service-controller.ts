@@ -2,6 +2,9 @@ import type { Clock, Timer } from '../lib/clock.ts';
 import type { Emit } from '../model/event.ts';
 import type { ProbeResult, TrafficOutcome } from '../model/health.ts';
 import type { AdminState, BackendSet, ServiceSpec } from '../model/service.ts';
+import type { AskAgent } from './agent-check/ask.ts';
+import { AgentChecker } from './agent-check/checker.ts';
+import type { AgentResult } from './agent-check/state.ts';
 import type { Probe } from './health/probe.ts';
 import type { ProbeGate } from './health/probe-gate.ts';
 import { Prober } from './health/prober.ts';
@@ -18,6 +21,8 @@ export interface ServiceControllerOptions {
   readonly gate: ProbeGate;
   /** `runProbe` of health/probes outside of tests. */
   readonly probe: Probe;
+  /** `askAgent` of agent-check/ask.ts outside of tests. */
+  readonly ask: AskAgent;
   /** Row in the shared counters; must know every backend of a spec before `reconfigure` gets it. */
   readonly slotOf: (backend: string) => number;
   /** What an earlier controller's `exportRuntimeState` gave. */
@@ -29,28 +34,33 @@ export interface ServiceControllerOptions {
   readonly onBackendDown: (backend: string) => void;
   /** Every probe result, for metrics. */
   readonly onProbe?: ((backend: string, result: ProbeResult) => void) | undefined;
+  /** Every answer of an agent, and every question without one, for metrics. */
+  readonly onAgent?: ((backend: string, result: AgentResult) => void) | undefined;
 }
 
 /**
  * Runs one service's pool: feeds it probes, traffic, commands and time, and passes on what it decides.
- * Owns the prober and the pool's deadline timer. `set` is valid before `start`, so that the data path can
+ * Owns the prober, the agent checks and the pool's deadline timer. `set` is valid before `start`, so that the data path can
  * be opened with it; `start` begins to probe.
  */
 export class ServiceController {
   readonly #options: ServiceControllerOptions;
   readonly #pool: Pool;
   readonly #prober: Prober;
+  readonly #agents: AgentChecker;
   #spec: ServiceSpec;
   #timer: Timer | null = null;
   #state: 'new' | 'running' | 'stopped' = 'new';
 
   constructor(options: ServiceControllerOptions) {
-    const { clock, random, gate, probe } = options;
+    const { clock, random, gate, probe, ask } = options;
     this.#options = options;
     this.#spec = options.spec;
     this.#pool = new Pool(options, clock.now());
     const onResult = (id: string, result: ProbeResult): NextInterval => this.#onResult(id, result);
     this.#prober = new Prober({ clock, random, probe, gate, onResult });
+    const onAgent = (id: string, result: AgentResult): void => this.#onAgent(id, result);
+    this.#agents = new AgentChecker({ clock, random, gate, ask, onResult: onAgent });
   }
 
   /** The set in force. */
@@ -69,12 +79,14 @@ export class ServiceController {
     for (const event of this.#pool.opening.events) this.#options.emit(event);
     this.#arm();
     this.#prober.configure(this.#spec.health, this.#spec.backends);
+    this.#agents.configure(this.#spec.backends);
   }
 
   /** Ends timers and probes; idempotent. Nothing is told afterwards. */
   stop(): void {
     this.#state = 'stopped';
     this.#prober.stop();
+    this.#agents.stop();
     this.#timer?.cancel();
     this.#timer = null;
   }
@@ -83,7 +95,9 @@ export class ServiceController {
   reconfigure(spec: ServiceSpec): void {
     this.#spec = spec;
     this.#apply(this.#pool.reconfigure(spec, this.#options.clock.now()));
-    if (this.#state === 'running') this.#prober.configure(spec.health, spec.backends);
+    if (this.#state !== 'running') return;
+    this.#prober.configure(spec.health, spec.backends);
+    this.#agents.configure(spec.backends);
   }
 
   onTraffic(backend: string, outcome: TrafficOutcome): void {
@@ -115,6 +129,11 @@ export class ServiceController {
     this.#options.onProbe?.(backend, result);
     this.#apply(change);
     return change.next;
+  }
+
+  #onAgent(backend: string, result: AgentResult): void {
+    this.#options.onAgent?.(backend, result);
+    this.#apply(this.#pool.agentResult(backend, result, this.#options.clock.now()));
   }
 
   #apply(change: PoolChange): void {

@@ -1,5 +1,6 @@
 import { createHash } from 'node:crypto';
 import type { BackendStatus, ServiceStatus } from '../admin/contract.ts';
+import type { AskAgent } from '../control-path/agent-check/ask.ts';
 import type { Probe } from '../control-path/health/probe.ts';
 import type { ProbeGate } from '../control-path/health/probe-gate.ts';
 import type { BackendView } from '../control-path/pool-backend.ts';
@@ -27,6 +28,7 @@ export interface ServicesOptions {
   readonly random: () => number;
   readonly gate: ProbeGate;
   readonly probe: Probe;
+  readonly ask: AskAgent;
   readonly emit: Emit;
 }
 
@@ -35,6 +37,8 @@ interface Running {
   readonly slot: number;
   readonly backendSlots: Map<string, number>;
   readonly checks: Map<string, Checks>;
+  /** Answers of the backends' agents, by result. */
+  readonly agents: Map<string, Map<string, number>>;
   readonly controller: ServiceController;
 }
 
@@ -81,17 +85,19 @@ export class Services {
    * @throws TandemError 'listener.failed', 'too-many'
    */
   open(spec: ServiceSpec): void {
-    const { dataPath, clock, random, gate, probe, emit } = this.#options;
+    const { dataPath, clock, random, gate, probe, ask, emit } = this.#options;
     const slot = take(this.#serviceSlots, 'services');
     const backendSlots = new Map<string, number>();
     this.#takeBackendSlots(backendSlots, spec.backends);
     const checks = new Map<string, Checks>();
+    const agents = new Map<string, Map<string, number>>();
     const controller = new ServiceController({
       spec,
       clock,
       random,
       gate,
       probe,
+      ask,
       emit,
       slotOf: (id) => slotOf(backendSlots, id),
       onSet: (set) => dataPath.setBackends(spec.name, set),
@@ -101,9 +107,15 @@ export class Services {
         checks.set(backend, counters);
         counters.add(result);
       },
+      onAgent: (backend, result) => {
+        const counts = agents.get(backend) ?? new Map<string, number>();
+        agents.set(backend, counts);
+        const word = result.ok ? 'ok' : result.reason;
+        counts.set(word, (counts.get(word) ?? 0) + 1);
+      },
     });
     dataPath.openService({ slot, spec, backends: controller.set });
-    this.#running.set(spec.name, { slot, backendSlots, checks, controller });
+    this.#running.set(spec.name, { slot, backendSlots, checks, agents, controller });
     controller.start();
     emit(serviceEvent('service.opened', spec));
   }
@@ -115,7 +127,7 @@ export class Services {
    * @returns what ended with it, in sentences
    */
   configure(spec: ServiceSpec, changed: boolean): string[] {
-    const { backendSlots, checks, controller } = this.#get(spec.name);
+    const { backendSlots, checks, agents, controller } = this.#get(spec.name);
     const joined = spec.backends.filter((backend) => !backendSlots.has(backend.id));
     this.#takeBackendSlots(backendSlots, joined);
     const before = controller.snapshot();
@@ -131,6 +143,7 @@ export class Services {
       this.#backendSlots.free(backendSlot);
       backendSlots.delete(id);
       checks.delete(id);
+      agents.delete(id);
     }
     return ended;
   }
@@ -198,6 +211,11 @@ export class Services {
 
   checkCounters(service: string, backend: string): CheckCounters | undefined {
     return this.#running.get(service)?.checks.get(backend);
+  }
+
+  /** "ok", or why there was no answer -> how often. */
+  agentCounters(service: string, backend: string): ReadonlyMap<string, number> | undefined {
+    return this.#running.get(service)?.agents.get(backend);
   }
 
   /** Tells once of every draining backend whose last connection has gone; to be called every so often. */

@@ -9,6 +9,7 @@ import type {
 import { MetricsCollector } from '../admin/scrape.ts';
 import { describeDiff, diffConfig } from '../config/diff.ts';
 import { loadConfig } from '../config/load.ts';
+import { askAgent } from '../control-path/agent-check/ask.ts';
 import {
   DEFAULT_FITNESS_POLICY,
   type Fitness,
@@ -134,6 +135,7 @@ export class Supervisor implements AdminBackend {
       random: Math.random,
       gate: new ProbeGate(MAX_PROBES),
       probe: runProbe,
+      ask: askAgent,
       emit,
     });
     this.#metrics = new MetricsCollector(() => ({
@@ -142,6 +144,7 @@ export class Supervisor implements AdminBackend {
       service: (name) => this.#services.serviceCounters(name),
       backend: (service, backend) => this.#services.backendCounters(service, backend),
       checks: (service, backend) => this.#services.checkCounters(service, backend),
+      agentChecks: (service, backend) => this.#services.agentCounters(service, backend),
       eventTotals: timeline.totals,
       transitionTotals: this.#failover.transitionTotals(),
       lastDrill: this.#failover.lastDrill(),

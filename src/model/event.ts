@@ -18,6 +18,7 @@ export const EVENT_NAMES = [
   'backend.admin',
   'backend.weight',
   'backend.drained',
+  'backend.agent',
   'service.none-eligible',
   'service.eligible-again',
   'guard.refused',

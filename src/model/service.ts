@@ -1,6 +1,7 @@
 import type { Duration } from '../lib/duration.ts';
 import type { Endpoint, IpAddress, IpPrefix } from '../lib/ip.ts';
 import type { ProxyVersion } from '../lib/proxy-header.ts';
+import type { AgentCheckSpec } from './agent-check.ts';
 import type { HealthSpec, PassiveSpec } from './health.ts';
 
 export type Protocol = 'tcp' | 'udp';
@@ -83,6 +84,8 @@ export interface BackendSpec {
   readonly maxConnections: number | null;
   /** Used only when no backend without this mark is eligible. */
   readonly backup: boolean;
+  /** Who is asked what the backend would like; null: nobody. */
+  readonly agentCheck: AgentCheckSpec | null;
 }
 
 /** The PROXY protocol tells who the client of a relayed connection is. TCP only. */

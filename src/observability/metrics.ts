@@ -58,7 +58,11 @@ export const METRICS = {
   tandem_backend_ejected: gauge('1 while ejected for what traffic showed.', 'service', 'backend'),
   tandem_backend_admin_state: gauge('1 for the state set by the operator.', 'service', 'backend', 'state'),
   tandem_backend_weight: gauge('Weight, configured or set at run time.', 'service', 'backend'),
-  tandem_backend_effective_weight: gauge('Weight after slow start.', 'service', 'backend'),
+  tandem_backend_effective_weight: gauge(
+    "Weight after slow start and the agent's share.",
+    'service',
+    'backend',
+  ),
   tandem_backend_connections: gauge(
     'In flight: established, connecting, queued for it.',
     'service',
@@ -76,6 +80,24 @@ export const METRICS = {
     'result',
   ),
   tandem_backend_check_duration_seconds: gauge('How long the last health check took.', 'service', 'backend'),
+  tandem_backend_agent_up: gauge('0 while its agent says "down", "fail" or "stopped".', 'service', 'backend'),
+  tandem_backend_agent_admin_state: gauge(
+    '1 for the state that its agent asks for.',
+    'service',
+    'backend',
+    'state',
+  ),
+  tandem_backend_agent_weight_ratio: gauge(
+    'Share of the weight that its agent asks for.',
+    'service',
+    'backend',
+  ),
+  tandem_backend_agent_checks_total: counter(
+    'Questions to its agent by result: "ok", or why there was no answer.',
+    'service',
+    'backend',
+    'result',
+  ),
   tandem_backend_retries_total: counter('Further attempts after a failed connect.', 'service', 'backend'),
   tandem_backend_redispatches_total: counter('Retries that left it for another.', 'service', 'backend'),
   tandem_backend_bytes_in_total: counter('Bytes towards the backend.', 'service', 'backend'),

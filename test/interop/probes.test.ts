@@ -11,6 +11,7 @@ import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { askAgent } from '../../src/control-path/agent-check/ask.ts';
 import { ProbeGate } from '../../src/control-path/health/probe-gate.ts';
 import { runProbe } from '../../src/control-path/health/probes/index.ts';
 import { ServiceController } from '../../src/control-path/service-controller.ts';
@@ -205,6 +206,7 @@ describe.skipIf(skip)('the service controller over two nginx', () => {
       random: Math.random,
       gate: new ProbeGate(8),
       probe: runProbe,
+      ask: askAgent,
       slotOf: () => 0,
       onSet: () => undefined,
       emit: ({ name, fields }) =>

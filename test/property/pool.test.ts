@@ -1,7 +1,9 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
+import { parseReply } from '../../src/control-path/agent-check/reply.ts';
 import { ejectionCap } from '../../src/control-path/ejection.ts';
 import { Pool, type PoolChange } from '../../src/control-path/pool.ts';
+import type { BackendView } from '../../src/control-path/pool-backend.ts';
 import { instant, seconds } from '../../src/lib/duration.ts';
 import type { TrafficOutcome } from '../../src/model/health.ts';
 import {
@@ -11,13 +13,27 @@ import {
   type NoneEligible,
   type ServiceSpec,
 } from '../../src/model/service.ts';
-import { backendSpec, healthSpec, passiveSpec, probeBad, probeOk, serviceSpec } from '../support/specs.ts';
+import {
+  backendSpec,
+  endpoint,
+  healthSpec,
+  passiveSpec,
+  probeBad,
+  probeOk,
+  serviceSpec,
+} from '../support/specs.ts';
 
 const IDS = ['a', 'b', 'c', 'd', 'e'];
+const AGENT = { endpoint: endpoint('10.0.1.1:9777'), interval: seconds(2), timeout: seconds(2), send: null };
 
 const backends = fc
   .uniqueArray(
-    fc.record({ id: fc.constantFrom(...IDS), weight: fc.integer({ min: 0, max: 9 }), backup: fc.boolean() }),
+    fc.record({
+      id: fc.constantFrom(...IDS),
+      weight: fc.integer({ min: 0, max: 9 }),
+      backup: fc.boolean(),
+      agentCheck: fc.option(fc.constant(AGENT)),
+    }),
     { selector: (b) => b.id, maxLength: 5 },
   )
   .map((list) => list.map(({ id, ...over }) => backendSpec(id, over)));
@@ -46,6 +62,7 @@ type Input =
   | { kind: 'traffic'; id: string; outcome: TrafficOutcome }
   | { kind: 'admin'; id: string; state: AdminState; persist: boolean }
   | { kind: 'weight'; id: string; weight: number | null; persist: boolean }
+  | { kind: 'agent'; id: string; line: string | null }
   | { kind: 'tick' }
   | { kind: 'reconfigure'; spec: ServiceSpec };
 
@@ -81,6 +98,26 @@ const inputs = fc.array(
           persist: fc.boolean(),
         }),
       },
+      {
+        weight: 3,
+        arbitrary: fc.record({
+          kind: fc.constant('agent' as const),
+          id,
+          line: fc.option(
+            fc.constantFrom(
+              'up',
+              'down',
+              'drain',
+              'ready',
+              'maint up',
+              '0%',
+              '50%',
+              '100% ready up',
+              'maxconn:3',
+            ),
+          ),
+        }),
+      },
       { weight: 1, arbitrary: fc.record({ kind: fc.constant('tick' as const) }) },
       { weight: 1, arbitrary: fc.record({ kind: fc.constant('reconfigure' as const), spec: specs }) },
     ),
@@ -107,6 +144,14 @@ class Run {
         return this.pool.probeResult(input.id, input.ok ? probeOk : probeBad, this.now);
       case 'traffic':
         return this.pool.traffic(input.id, input.outcome, this.now);
+      case 'agent':
+        return this.pool.agentResult(
+          input.id,
+          input.line === null
+            ? { ok: false, reason: 'refused', detail: 'connection refused' }
+            : { ok: true, reply: parseReply(input.line) },
+          this.now,
+        );
       case 'tick':
         return this.pool.tick(this.now);
       case 'reconfigure':
@@ -166,6 +211,10 @@ const byId = (run: Run) =>
     .sort((a, b) => (a.id < b.id ? -1 : 1))
     .map((m) => [m.id, m.disposition, m.weight]);
 
+/** No word of its agent is against it; `up` false leaves out what is no more than an observation. */
+const agentWants = ({ agent }: BackendView, up = true): boolean =>
+  agent === null || (agent.admin === 'ready' && agent.weightPercent > 0 && (agent.up || !up));
+
 function check(run: Run, change: PoolChange, versionBefore: number): void {
   const { pool, spec, now } = run;
   const { members, version } = pool.set;
@@ -177,13 +226,19 @@ function check(run: Run, change: PoolChange, versionBefore: number): void {
   const view = pool.view(now);
   const fine = view.filter(
     (b) =>
-      b.admin === 'ready' && b.weight > 0 && !b.ejected && b.health !== 'down' && b.health !== 'checking',
+      b.admin === 'ready' &&
+      b.weight > 0 &&
+      !b.ejected &&
+      b.health !== 'down' &&
+      b.health !== 'checking' &&
+      agentWants(b),
   );
   const eligible = view.filter((b) => b.eligible);
   for (const b of eligible) {
     expect(b.effectiveWeight).toBeGreaterThan(0);
     expect(b.effectiveWeight).toBeLessThanOrEqual(b.weight);
     expect(b.admin).toBe('ready');
+    expect(agentWants(b, false)).toBe(true);
   }
   if (fine.length > 0) {
     // the healthy ones of one tier serve, all of them and nobody else
@@ -203,7 +258,12 @@ function check(run: Run, change: PoolChange, versionBefore: number): void {
   if (fine.length === 0) {
     expect(
       ejected.filter(
-        (b) => b.admin === 'ready' && b.weight > 0 && b.health !== 'down' && b.health !== 'checking',
+        (b) =>
+          b.admin === 'ready' &&
+          b.weight > 0 &&
+          b.health !== 'down' &&
+          b.health !== 'checking' &&
+          agentWants(b),
       ),
     ).toEqual([]);
   }

@@ -61,6 +61,7 @@ export const backend = (address: string, overrides: Partial<BackendSpec> = {}): 
   weight: 1,
   maxConnections: null,
   backup: false,
+  agentCheck: null,
   ...overrides,
 });
 

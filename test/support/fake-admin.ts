@@ -28,6 +28,7 @@ export function backendStatusOf(id: string, changes: Partial<BackendStatus> = {}
     bytesOut: 0,
     lastCheck: null,
     stateAgeMillis: 1_000,
+    agent: null,
     ...changes,
   };
 }

@@ -12,7 +12,15 @@ export function endpoint(text: string): Endpoint {
 }
 
 export function backendSpec(id: string, over: Partial<BackendSpec> = {}): BackendSpec {
-  return { id, endpoint: endpoint('10.0.1.1:80'), weight: 1, maxConnections: null, backup: false, ...over };
+  return {
+    id,
+    endpoint: endpoint('10.0.1.1:80'),
+    weight: 1,
+    maxConnections: null,
+    backup: false,
+    agentCheck: null,
+    ...over,
+  };
 }
 
 export function healthSpec(over: Partial<HealthSpec> = {}): HealthSpec {

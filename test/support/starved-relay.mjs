@@ -51,7 +51,7 @@ dataPath.openService({
     passive: null,
     slowStart: 0,
     onDown: 'keep',
-    backends: [{ ...member, backup: false }],
+    backends: [{ ...member, backup: false, agentCheck: null }],
   },
 });
 setTimeout(() => console.log('ready'), 200);

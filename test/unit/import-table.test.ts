@@ -33,6 +33,7 @@ const refused: [file: string, line: string][] = [
   ['src/control-path/pool.ts', "import '../failover/agent.ts';"],
   ['src/control-path/reload.ts', 'export const t = Date.now();'],
   ['src/control-path/health/tracker.ts', 'setTimeout(() => undefined, 1);'],
+  ['src/control-path/agent-check/state.ts', 'export const t = Date.now();'],
   ['src/control-path/health/probes/a.ts', "import '../../../data-path/worker.ts';"],
   ['src/failover/a.ts', "import '../control-path/pool.ts';"],
   ['src/admin/a.ts', "import '../daemon.ts';"],

@@ -42,6 +42,7 @@ function snapshotOf(status: Status): MetricsSnapshot {
     process: { connections: 7, fdsInUse: 20, loopLagSeconds: 0.002, heartbeats: 5 },
     service: () => SERVICE,
     backend: () => BACKEND,
+    agentChecks: () => new Map([['ok', 5]]),
     checks: () => ({
       results: new Map([
         ['ok', 40],
@@ -110,6 +111,14 @@ describe('MetricsCollector', () => {
   it('can show every metric that is declared', async () => {
     const status = statusOf();
     status.services.push({ ...status.services[0]!, name: 'dns', protocol: 'udp' });
+    status.services[0]!.backends[0]!.agent = {
+      admin: 'draining',
+      up: true,
+      weightPercent: 75,
+      maxConnections: null,
+      said: 'drain, 75%',
+      fault: null,
+    };
     const shown = new Set([...(await scrape(status)).keys()].map((key) => key.replace(/\{.*/, '')));
     expect([...shown].sort()).toEqual(Object.keys(METRICS).sort());
   });

@@ -1,4 +1,5 @@
 import { describe, expect, it } from 'vitest';
+import { parseReply } from '../../../src/control-path/agent-check/reply.ts';
 import { Pool, type PoolChange, type RuntimeState } from '../../../src/control-path/pool.ts';
 import { type Instant, instant, seconds } from '../../../src/lib/duration.ts';
 import type { ServiceSpec } from '../../../src/model/service.ts';
@@ -59,6 +60,16 @@ class Bench {
 
   weight(id: string, weight: number | null, persist = false): this {
     this.#note(this.pool.setWeight(id, weight, persist, this.now));
+    return this;
+  }
+
+  /** A line of the backend's agent; null: no answer. */
+  agent(id: string, line: string | null): this {
+    const result =
+      line === null
+        ? ({ ok: false, reason: 'refused', detail: 'connection refused' } as const)
+        : ({ ok: true, reply: parseReply(line) } as const);
+    this.#note(this.pool.agentResult(id, result, this.now));
     return this;
   }
 
@@ -421,5 +432,119 @@ describe('slow start', () => {
     expect(bench.weightOf('a')).toBe(10);
     bench.at(120).tick().admin('a', 'draining').admin('a', 'ready');
     expect(bench.weightOf('a')).toBe(100);
+  });
+});
+
+describe('agents', () => {
+  const agentCheck = {
+    endpoint: endpoint('10.0.1.1:9777'),
+    interval: seconds(2),
+    timeout: seconds(2),
+    send: null,
+  };
+  const asked = [
+    backendSpec('a', { agentCheck, weight: 10 }),
+    backendSpec('b', { weight: 10, maxConnections: 50, agentCheck }),
+    backendSpec('c', { weight: 10 }),
+  ];
+  const bench = (over: Partial<ServiceSpec> = {}): Bench =>
+    new Bench(serviceSpec({ backends: asked, ...over }));
+  const all = 'a:eligible b:eligible c:eligible';
+
+  it('takes a backend out that its agent calls down, also when its health check is well, until it says up', () => {
+    const b = new Bench(checked({ backends: asked, onDown: 'close' }))
+      .probe('a', '+')
+      .probe('b', '+')
+      .probe('c', '+');
+    b.heard();
+    for (const word of ['down', 'fail', 'stopped']) {
+      expect(b.agent('a', `${word} # on purpose`).stands).toBe('a:leave b:eligible c:eligible');
+      expect(b.probe('a', '++').agent('a', null).agent('a', 'ready 100%').stands).toBe(
+        'a:leave b:eligible c:eligible',
+      );
+      expect(b.agent('a', 'up').stands).toBe(all);
+    }
+    expect(b.lost).toEqual(['a', 'a', 'a']);
+    expect(b.probe('a', '---').agent('a', 'up').stands).toBe('a:leave b:eligible c:eligible');
+  });
+
+  it('keeps the administrative and the operational word apart', () => {
+    const b = bench().agent('a', 'drain');
+    expect(b.stands).toBe('a:keep b:eligible c:eligible');
+    expect(b.agent('a', 'up').stands).toBe('a:keep b:eligible c:eligible');
+    expect(b.agent('a', 'down').agent('a', 'ready').stands).toBe('a:leave b:eligible c:eligible');
+    expect(b.agent('a', 'up').stands).toBe(all);
+    expect(b.agent('a', 'maint').stands).toBe('a:leave b:eligible c:eligible');
+    expect(b.agent('a', 'ready').stands).toBe(all);
+  });
+
+  it("does not let the agent take the operator's word back, nor the other way round", () => {
+    const b = bench().admin('a', 'draining');
+    expect(b.agent('a', 'ready up').stands).toBe('a:keep b:eligible c:eligible');
+    b.admin('a', 'ready').agent('a', 'maint').admin('a', 'draining');
+    expect(b.stands).toBe('a:leave b:eligible c:eligible');
+    expect(b.agent('a', 'ready').stands).toBe('a:keep b:eligible c:eligible');
+  });
+
+  it('forgets what an agent said when the operator sets ready, until it says so again', () => {
+    const b = bench().agent('a', 'down, maint, 0%, maxconn:1').agent('a', null);
+    expect(b.admin('a', 'ready').stands).toBe(all);
+    expect(b.pool.set.members[0]).toMatchObject({ weight: 10, maxConnections: null });
+    expect(b.agent('a', 'down').stands).toBe('a:leave b:eligible c:eligible');
+  });
+
+  it('scales the weight that is configured or set, within its bounds; 0% drains', () => {
+    const b = bench().agent('a', '75%');
+    expect(b.weightOf('a')).toBe(7.5);
+    expect(b.weight('a', 20).weightOf('a')).toBe(15);
+    expect(b.weight('a', null).agent('a', '25600%').weightOf('a')).toBe(256);
+    expect(b.agent('a', '0%').stands).toBe('a:keep b:eligible c:eligible');
+    expect(b.agent('a', '1%').stands).toBe(all);
+    expect(b.agent('a', 'up').weightOf('a')).toBe(0.1);
+  });
+
+  it('takes a ceiling in place of the configured one; 0 is none', () => {
+    const ceiling = (b: Bench): number | null | undefined => b.pool.set.members[1]?.maxConnections;
+    const b = bench();
+    expect(ceiling(b)).toBe(50);
+    expect(ceiling(b.agent('b', 'maxconn:30'))).toBe(30);
+    expect(ceiling(b.agent('b', 'maxconn:x'))).toBe(30);
+    expect(ceiling(b.agent('b', 'maxconn:0'))).toBeNull();
+  });
+
+  it('tells what takes clients away or gives them back, not every weight', () => {
+    const b = bench();
+    b.heard();
+    b.agent('a', 'up 100%').agent('a', '50%').agent('a', '51%');
+    expect(b.heard()).toEqual([]);
+    expect(b.agent('a', '0%').agent('a', '0%').agent('a', '9%').heard()).toEqual([
+      'backend.agent a',
+      'backend.agent a',
+    ]);
+    expect(b.agent('a', null).agent('a', null).agent('a', '9%').heard()).toEqual([
+      'backend.agent a',
+      'backend.agent a',
+    ]);
+  });
+
+  it('begins anew with another agent, and goes on with the same one at another interval', () => {
+    const b = bench().agent('a', 'down');
+    const every = (change: object): ServiceSpec =>
+      serviceSpec({ backends: asked.map((one) => ({ ...one, agentCheck: { ...agentCheck, ...change } })) });
+    expect(b.reconfigure(every({ interval: seconds(5) })).stands).toBe('a:leave b:eligible c:eligible');
+    expect(b.reconfigure(every({ send: 'x' })).stands).toBe(all);
+    b.agent('a', 'down').reconfigure(serviceSpec({ backends: three }));
+    expect(b.stands).toBe(all);
+    expect(b.agent('a', 'down').agent('nobody', 'down').stands).toBe(all);
+  });
+
+  it('eases a backend in that comes back', () => {
+    const b = bench({ slowStart: seconds(10) })
+      .at(1)
+      .agent('a', 'down')
+      .at(2)
+      .agent('a', 'up');
+    expect(b.weightOf('a')).toBe(1);
+    expect(b.at(12).tick().weightOf('a')).toBe(10);
   });
 });

@@ -22,6 +22,7 @@ function bench(over: Partial<ServiceSpec> = {}) {
     random: () => 0.5,
     gate: new ProbeGate(10),
     probe,
+    ask: async () => ({ ok: false, reason: 'refused', detail: 'nobody there' }),
     slotOf: (id) => ['a', 'b', 'c'].indexOf(id),
     onSet: (set) =>
       log.push(`set ${set.members.map((m) => `${m.id}:${m.disposition}:${m.weight}`).join(' ')}`),
