@@ -13,7 +13,7 @@ import {
   status,
 } from '../../src/admin/contract.ts';
 import { type AdminServer, startAdminServer } from '../../src/admin/server.ts';
-import { EXIT } from '../../src/lib/errors.ts';
+import { EXIT, TandemError } from '../../src/lib/errors.ts';
 import { Timeline } from '../../src/observability/timeline.ts';
 import { backendStatusOf, FakeAdmin } from '../support/fake-admin.ts';
 
@@ -107,6 +107,10 @@ describe('the command line', () => {
     [['backends', 'drain', 'web']],
     [['backends', 'weight', B, '257']],
     [['backends', 'weight', B, 'heavy']],
+    [['weight', B]],
+    [['weight', '10']],
+    [['weight', 'web', '10']],
+    [['drain', B, 'web']],
     [['backends', 'drain', B, '--timeout', '5']],
     [['failover', 'nonsense']],
     [['events', '--since', 'yesterday']],
@@ -323,14 +327,76 @@ describe('tandem backends', () => {
     backend.leavePerStatus = 2;
     const { code, stdout, stderr } = await tandem('backends', 'drain', B, '--wait');
     expect(code).toBe(0);
-    expect(stderr).toBe(`${B}: 4 connections left\n${B}: 2 connections left\n`);
+    expect(stderr).toMatch(
+      /^web\/10\.0\.1\.11:8080: 4 of 4 connections left\nweb\/10\.0\.1\.11:8080: 2 of 4 connections left, [\d.]+\/s, about \d+m?s\n$/,
+    );
     expect(stdout).toContain('draining, up, weight 10, 0 connections');
+  });
+
+  it('tells programs the progress in JSON lines, the backend last', async () => {
+    backend.leavePerStatus = 2;
+    const { code, stdout } = await tandem('drain', B, '--wait', '--json');
+    expect(code).toBe(0);
+    const lines = stdout
+      .trimEnd()
+      .split('\n')
+      .map((line) => JSON.parse(line));
+    expect(lines.slice(0, -1).map(({ progress }) => [progress.left, progress.initially])).toEqual([
+      [4, 4],
+      [2, 4],
+    ]);
+    expect(lines.at(-1)).toMatchObject({ service: 'web', id: '10.0.1.11:8080', connections: 0 });
+  });
+
+  it('changes several, and says what each did', async () => {
+    const { code, stdout } = await tandem('drain', 'web/*');
+    expect(code).toBe(0);
+    expect(stdout).toMatch(/^web\/10\.0\.1\.11:8080: draining, .*\nweb\/10\.0\.1\.12:8080: draining, .*\n$/);
+    const weights = await tandem('backends', 'weight', B, 'web/10.0.1.12:8080', '3');
+    expect(weights.stdout.match(/weight 3/g)).toHaveLength(2);
+    expect(backend.calls).toHaveLength(4);
+  });
+
+  it('changes none when one of them does not exist', async () => {
+    const { code, stderr } = await tandem('maintenance', B, 'web/10.0.1.99:1');
+    expect(code).toBe(EXIT.failure);
+    expect(stderr).toContain('web has no backend 10.0.1.99:1');
+    expect(backend.calls).toEqual([]);
+  });
+
+  it('goes on with the others when one is refused, exit status 1', async () => {
+    backend.failure = new TandemError('unknown-backend', 'gone meanwhile');
+    const { code, stdout, stderr } = await tandem('drain', 'web/*');
+    expect(code).toBe(EXIT.failure);
+    expect(stderr).toContain(`${B}: gone meanwhile`);
+    expect(stdout).toMatch(/^web\/10\.0\.1\.12:8080: draining/);
+  });
+
+  it('leaves the drain on at Ctrl-C and says so', async () => {
+    const child = start(['drain', B, '--wait']);
+    const ended = finished(child);
+    child.stderr?.once('data', () => child.kill('SIGINT'));
+    const { code, stderr, stdout } = await ended;
+    expect(code).toBe(130);
+    expect(stderr).toContain('what was set stays');
+    expect(stdout).toContain('draining');
+    expect(backend.calls).toHaveLength(1);
+  });
+
+  it('no longer waits when somebody takes the drain back', async () => {
+    const child = start(['drain', B, '--wait']);
+    const ended = finished(child);
+    child.stderr?.once('data', () => void backend.setState('web', '10.0.1.11:8080', { state: 'ready' }));
+    const { code, stderr } = await ended;
+    expect(code).toBe(EXIT.failure);
+    expect(stderr).toContain('changed meanwhile');
   });
 
   it('gives up waiting in time: exit status 1, and it drains on', async () => {
     const { code, stdout } = await tandem('backends', 'drain', B, '--wait', '--timeout', '700ms', '--json');
     expect(code).toBe(EXIT.failure);
-    expect(backendStatus.parse(JSON.parse(stdout))).toMatchObject({ admin: 'draining', connections: 4 });
+    const last = stdout.trimEnd().split('\n').at(-1) ?? '';
+    expect(backendStatus.parse(JSON.parse(last))).toMatchObject({ admin: 'draining', connections: 4 });
   });
 });
 

@@ -17,10 +17,13 @@ export class Host {
   }
 }
 
-/** Aborts at Ctrl-C or SIGTERM, for commands that go on until then; `dispose` gives the signals back. */
+/**
+ * Aborts at Ctrl-C or SIGTERM, with the signal's name as the reason, for commands that go on until then;
+ * `dispose` gives the signals back.
+ */
 export function untilInterrupted(): { readonly signal: AbortSignal; dispose(): void } {
   const controller = new AbortController();
-  const abort = (): void => controller.abort();
+  const abort = (signal: NodeJS.Signals): void => controller.abort(signal);
   process.on('SIGINT', abort);
   process.on('SIGTERM', abort);
   return {
