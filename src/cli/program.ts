@@ -13,6 +13,7 @@ import { addInit } from './commands/init.ts';
 import { addReload } from './commands/reload.ts';
 import { addRun } from './commands/run.ts';
 import { addStatus } from './commands/status.ts';
+import { addTop } from './commands/top.ts';
 import { addVersion } from './commands/version.ts';
 import { DEFAULT_CONFIG, DEFAULT_SOCKET, type Io, reportError } from './session.ts';
 
@@ -43,6 +44,7 @@ export function buildProgram(host: Host): Command {
     addRun,
     addCheck,
     addStatus,
+    addTop,
     addBackends,
     addFailover,
     addDoctor,

@@ -25,6 +25,8 @@ interface GlobalOptions {
 export class Session {
   readonly io: Io;
   readonly json: boolean;
+  /** May standard output be coloured? */
+  readonly color: boolean;
   readonly style: Style;
   readonly configOption: string | undefined;
   readonly #socketOption: string | undefined;
@@ -32,7 +34,8 @@ export class Session {
   constructor(io: Io, options: GlobalOptions) {
     this.io = io;
     this.json = options.json === true;
-    this.style = styleOf(!this.json && wantsColor(io.stdout, io.env, options));
+    this.color = !this.json && wantsColor(io.stdout, io.env, options);
+    this.style = styleOf(this.color);
     this.configOption = options.config;
     this.#socketOption = options.socket;
   }

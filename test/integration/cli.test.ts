@@ -111,6 +111,8 @@ describe('the command line', () => {
     [['weight', '10']],
     [['weight', 'web', '10']],
     [['drain', B, 'web']],
+    [['top', '--count', '0']],
+    [['top', '--interval', '1']],
     [['backends', 'drain', B, '--timeout', '5']],
     [['failover', 'nonsense']],
     [['events', '--since', 'yesterday']],
