@@ -1,25 +1,9 @@
 import { type Command, InvalidArgumentError } from 'commander';
-import { type Duration, formatDuration, millis, toMillis } from '../../lib/duration.ts';
-import { EXIT } from '../../lib/errors.ts';
-import type { Session } from '../session.ts';
-import { Feed } from '../top/feed.ts';
-import type { Model } from '../top/model.ts';
-import { renderPlain } from '../top/render.ts';
-import { ASCII, hasUnicode, lineText, UNICODE } from '../top/spans.ts';
+import type { TopOptions } from '../top/run.ts';
 import { parseSpan } from './arguments.ts';
-import { type Host, pause, untilInterrupted } from './host.ts';
+import type { Host } from './host.ts';
 
-/** A daemon is not asked more often than this, whatever --interval says. */
-const MIN_INTERVAL_MS = 200;
 const MAX_COUNT = 1_000_000;
-/** A pipe has no width: room for every column. */
-const PLAIN_WIDTH = 160;
-
-interface TopOptions {
-  readonly interval?: Duration;
-  readonly once?: true;
-  readonly count?: number;
-}
 
 export function addTop(program: Command, host: Host): void {
   program
@@ -28,56 +12,17 @@ export function addTop(program: Command, host: Host): void {
     .option('--interval <duration>', 'between two looks (default: 1s)', parseSpan)
     .option('--once', 'print one snapshot and end')
     .option('--count <n>', 'print so many snapshots and end', parseCount)
-    .action((options: TopOptions, command: Command) => host.run(command, (session) => top(session, options)));
+    .action((options: TopOptions, command: Command) =>
+      host.run(command, async (session) => {
+        // Loaded only here: no other command needs any of it.
+        const { top } = await import('../top/run.ts');
+        return top(session, options);
+      }),
+    );
 }
 
 function parseCount(text: string): number {
   const count = Number(text);
   if (/^\d+$/.test(text) && count >= 1 && count <= MAX_COUNT) return count;
   throw new InvalidArgumentError(`It is a number from 1 to ${MAX_COUNT}.`);
-}
-
-async function top(session: Session, options: TopOptions): Promise<number> {
-  const { io } = session;
-  const intervalMs = Math.max(MIN_INTERVAL_MS, toMillis(options.interval ?? millis(1_000)));
-  const count = options.count ?? (options.once === true || !isTerminal(session) ? 1 : undefined);
-  const client = await session.client();
-  if (count !== undefined) return snapshots(session, new Feed(client, intervalMs), count, intervalMs);
-  // Loaded only here: no other command draws.
-  const { Live } = await import('../top/live.ts');
-  const rhythm = `every ${formatDuration(millis(intervalMs))}`;
-  await new Live({ io, client, intervalMs, rhythm, color: session.color }).run();
-  return EXIT.ok;
-}
-
-const isTerminal = ({ io, json }: Session): boolean =>
-  !json && io.stdin.isTTY === true && io.stdout.isTTY === true && io.env['TERM'] !== 'dumb';
-
-/** Each a look after the one before, so that the first one has rates, too. */
-async function snapshots(session: Session, feed: Feed, count: number, intervalMs: number): Promise<number> {
-  const { signal, dispose } = untilInterrupted();
-  try {
-    await feed.read();
-    for (let i = 0; i < count; i++) {
-      await pause(intervalMs, signal);
-      if (signal.aborted) break;
-      const model = await feed.read();
-      if (i > 0 && !session.json) session.print('');
-      show(session, model);
-    }
-  } finally {
-    dispose();
-  }
-  return EXIT.ok;
-}
-
-function show(session: Session, model: Model): void {
-  if (session.json) {
-    const { at, totals, rows, events, status } = model;
-    session.printJson({ at, totals, rows, events, status });
-    return;
-  }
-  const glyphs = hasUnicode(session.io.env) ? UNICODE : ASCII;
-  const width = session.io.stdout.columns ?? PLAIN_WIDTH;
-  session.print(...renderPlain(model, glyphs, width).map((line) => lineText(line, session.style)));
 }
