@@ -23,9 +23,9 @@ describe('progressOf', () => {
   });
 
   it('goes by the last ten seconds', () => {
-    const samples = Array.from({ length: 60 }, (_, i): [number, number] => [
-      i * 500,
-      i < 20 ? 100 - i * 4 : 20,
+    const samples = Array.from({ length: 30 }, (_, i): [number, number] => [
+      i * 1_000,
+      Math.max(20, 100 - i * 8),
     ]);
     expect(progressOf(track(...samples))).toMatchObject({ left: 20, initially: 100, perSecond: 0 });
   });

@@ -468,6 +468,12 @@ describe('agents', () => {
     expect(b.probe('a', '---').agent('a', 'up').stands).toBe('a:leave b:eligible c:eligible');
   });
 
+  it('changes nothing when an agent does not answer', () => {
+    expect(bench().agent('a', null).agent('b', null).stands).toBe(all);
+    const b = bench().agent('a', '50% maxconn:7').agent('a', null);
+    expect(b.pool.set.members[0]).toMatchObject({ weight: 5, maxConnections: 7, disposition: 'eligible' });
+  });
+
   it('keeps the administrative and the operational word apart', () => {
     const b = bench().agent('a', 'drain');
     expect(b.stands).toBe('a:keep b:eligible c:eligible');
