@@ -16,8 +16,16 @@
         "src/unix-datagram.cc",
         "src/relay.cc",
         "src/relay-accept.cc",
+        "src/relay-connect.cc",
+        "src/relay-peek.cc",
+        "src/relay-route.cc",
         "src/relay-loop.cc",
-        "src/relay-api.cc"
+        "src/relay-args.cc",
+        "src/relay-api.cc",
+        "src/udp-batch.cc",
+        "src/udp-session.cc",
+        "src/udp-relay.cc",
+        "src/udp-api.cc"
       ],
       "dependencies": [
         "<!(node -p \"require('node-addon-api').targets\"):node_addon_api_except"

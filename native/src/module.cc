@@ -12,6 +12,7 @@ Napi::Object Init(Napi::Env env, Napi::Object exports) {
   tandem::InitProcess(env, exports);
   tandem::InitUnixDatagram(env, exports);
   tandem::InitRelay(env, exports);
+  tandem::InitUdp(env, exports);
   return exports;
 }
 

@@ -34,23 +34,6 @@ bool IsClientsError(int error) {
   }
 }
 
-/// Writes address and port; 4 or 6, or 0 for another family.
-int32_t ReadAddress(const sockaddr_storage& from, uint8_t* bytes, int32_t* port) {
-  if (from.ss_family == AF_INET) {
-    const auto* address = reinterpret_cast<const sockaddr_in*>(&from);
-    std::memcpy(bytes, &address->sin_addr, 4);
-    *port = ntohs(address->sin_port);
-    return 4;
-  }
-  if (from.ss_family == AF_INET6) {
-    const auto* address = reinterpret_cast<const sockaddr_in6*>(&from);
-    std::memcpy(bytes, &address->sin6_addr, 16);
-    *port = ntohs(address->sin6_port);
-    return 6;
-  }
-  return 0;
-}
-
 }  // namespace
 
 int64_t Relay::AddListener(int fd, bool wantLocal) {
@@ -158,7 +141,7 @@ void Relay::Accepted(uint32_t id, const Listener& listener, int fd, const sockad
   event.index = connection->index;
   event.generation = connection->generation;
   event.value = static_cast<int32_t>(id);
-  events_.push_back(event);
+  events_.Push(event);
 }
 
 /// A listener that cannot accept stays readable and would spin: it rests until the next tick.

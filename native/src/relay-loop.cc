@@ -10,17 +10,19 @@ constexpr size_t kWordsAnEvent = sizeof(RelayEvent) / sizeof(int32_t);
 
 }  // namespace
 
-RelayLoop::RelayLoop(Napi::Env env, double* totals, size_t totalsSize)
+template <typename Engine>
+EngineLoop<Engine>::EngineLoop(Napi::Env env, double* totals, size_t totalsSize)
     : env_(env), relay_(totals, totalsSize, this) {}
 
-std::shared_ptr<RelayLoop> RelayLoop::Open(Napi::Env env, const Napi::Float64Array& totals,
+template <typename Engine>
+std::shared_ptr<EngineLoop<Engine>> EngineLoop<Engine>::Open(Napi::Env env, const Napi::Float64Array& totals,
                                            const Napi::Int32Array& events, const Napi::Function& listener) {
   uv_loop_t* loop = nullptr;
   if (napi_get_uv_event_loop(env, &loop) != napi_ok || loop == nullptr) {
     throw Napi::Error::New(env, "no event loop");
   }
   double* cells = const_cast<Napi::Float64Array&>(totals).Data();
-  std::shared_ptr<RelayLoop> self(new RelayLoop(env, cells, totals.ElementLength()));
+  std::shared_ptr<EngineLoop> self(new EngineLoop(env, cells, totals.ElementLength()));
   int error = self->relay_.Open();
   if (error != 0) ThrowErrno(env, error, "epoll_create1");
   self->totals_ = Napi::Reference<Napi::Float64Array>::New(totals, 1);
@@ -47,7 +49,8 @@ std::shared_ptr<RelayLoop> RelayLoop::Open(Napi::Env env, const Napi::Float64Arr
   return self;
 }
 
-void RelayLoop::Close() {
+template <typename Engine>
+void EngineLoop<Engine>::Close() {
   if (!open()) return;
   // uv_close takes the descriptor out of libuv's epoll, so it comes before the descriptor's own end
   uv_close(reinterpret_cast<uv_handle_t*>(&poll_), OnClosed);
@@ -57,29 +60,34 @@ void RelayLoop::Close() {
   context_.reset();
 }
 
-void RelayLoop::OnClosed(uv_handle_t* handle) {
-  auto* loop = static_cast<RelayLoop*>(handle->data);
+template <typename Engine>
+void EngineLoop<Engine>::OnClosed(uv_handle_t* handle) {
+  auto* loop = static_cast<EngineLoop*>(handle->data);
   if (--loop->handles_ > 0) return;
-  std::shared_ptr<RelayLoop> last = std::move(loop->self_);
+  std::shared_ptr<EngineLoop> last = std::move(loop->self_);
   last->totals_.Reset();
   last->events_.Reset();
   if (last->hook_ != nullptr) napi_remove_async_cleanup_hook(std::exchange(last->hook_, nullptr));
 }
 
-void RelayLoop::OnEnvironmentEnd(napi_async_cleanup_hook_handle, void* self) {
+template <typename Engine>
+void EngineLoop<Engine>::OnEnvironmentEnd(napi_async_cleanup_hook_handle, void* self) {
   // The environment waits until OnClosed removes the hook.
-  static_cast<RelayLoop*>(self)->Close();
+  static_cast<EngineLoop*>(self)->Close();
 }
 
-void RelayLoop::OnPoll(uv_poll_t* handle, int, int) {
+template <typename Engine>
+void EngineLoop<Engine>::OnPoll(uv_poll_t* handle, int, int) {
   // an epoll descriptor has no errors of its own
-  static_cast<RelayLoop*>(handle->data)->Run();
+  static_cast<EngineLoop*>(handle->data)->Run();
 }
 
-void RelayLoop::OnIdle(uv_idle_t* handle) { static_cast<RelayLoop*>(handle->data)->Run(); }
+template <typename Engine>
+void EngineLoop<Engine>::OnIdle(uv_idle_t* handle) { static_cast<EngineLoop*>(handle->data)->Run(); }
 
-void RelayLoop::Run() {
-  std::shared_ptr<RelayLoop> self = shared_from_this();
+template <typename Engine>
+void EngineLoop<Engine>::Run() {
+  std::shared_ptr<EngineLoop> self = this->shared_from_this();
   Napi::HandleScope scope(env_);
   relay_.Turn();
   if (!open()) return;
@@ -90,19 +98,22 @@ void RelayLoop::Run() {
   }
 }
 
-void RelayLoop::Stir() {
+template <typename Engine>
+void EngineLoop<Engine>::Stir() {
   if (open() && !delivering_ && relay_.Restless()) uv_idle_start(&idle_, OnIdle);
 }
 
 /// The view is looked up each time: JavaScript could have detached its memory.
-size_t RelayLoop::FillEvents() {
+template <typename Engine>
+size_t EngineLoop<Engine>::FillEvents() {
   Napi::Int32Array events = events_.Value();
   size_t room = events.ElementLength() / kWordsAnEvent;
   if (room == 0) throw Napi::Error::New(env_, "the memory for events is gone");
   return relay_.TakeEvents(reinterpret_cast<RelayEvent*>(events.Data()), room);
 }
 
-void RelayLoop::Report(const Napi::Error& error) {
+template <typename Engine>
+void EngineLoop<Engine>::Report(const Napi::Error& error) {
   try {
     (void)napi_fatal_exception(env_, error.Value());
   } catch (const Napi::Error&) {
@@ -111,7 +122,8 @@ void RelayLoop::Report(const Napi::Error& error) {
 }
 
 /// Also what the listener's own calls lead to, as long as that comes to an end soon.
-void RelayLoop::Deliver() {
+template <typename Engine>
+void EngineLoop<Engine>::Deliver() {
   constexpr int kBatches = 64;
   delivering_ = true;
   for (int i = 0; i < kBatches && relay_.HasEvents(); ++i) {
@@ -129,5 +141,8 @@ void RelayLoop::Deliver() {
   }
   delivering_ = false;
 }
+
+template class EngineLoop<Relay>;
+template class EngineLoop<UdpRelay>;
 
 }  // namespace tandem

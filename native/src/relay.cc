@@ -12,8 +12,6 @@
 namespace tandem {
 namespace {
 
-/// One read(2); a bulk transfer wants it large.
-constexpr size_t kBufferSize = 256 * 1024;
 /// What one direction of one connection may move before others have their turn, in reads.
 constexpr int kReadsInARow = 2;
 /// What one turn may move before the event loop has its timers: some milliseconds of copying.
@@ -23,43 +21,12 @@ constexpr size_t kPendingSoftLimit = 64 * 1024 * 1024;
 constexpr size_t kSmallRead = 16 * 1024;
 constexpr int kEventsATurn = 512;
 
-/// Of the 64 bits that epoll gives back, beside kListenerBit; then come 30 bits of generation and 32 of index.
-constexpr uint64_t kBackendBit = 1ull << 62;
-
-uint64_t EpollData(const Connection* connection, Side side) {
-  return (side == kBackend ? kBackendBit : 0) | (static_cast<uint64_t>(connection->generation) << 32) |
-         connection->index;
-}
-
-int SocketError(int fd) {
-  int error = 0;
-  socklen_t size = sizeof error;
-  if (::getsockopt(fd, SOL_SOCKET, SO_ERROR, &error, &size) != 0) return errno;
-  return error;
-}
-
 /// EPIPE: the reset was noticed by a write.
 bool IsReset(int error) { return error == ECONNRESET || error == EPIPE; }
 
 CloseCode CodeOf(Side side, int error) {
   if (side == kClient) return IsReset(error) ? CloseCode::kClientReset : CloseCode::kClientError;
   return IsReset(error) ? CloseCode::kBackendReset : CloseCode::kBackendError;
-}
-
-/// An errno, or 0.
-int BindSource(int fd, const Source& source) {
-  const int on = 1;
-  if (source.transparent) {
-    bool v6 = source.address.ss_family == AF_INET6;
-    int status = v6 ? ::setsockopt(fd, IPPROTO_IPV6, IPV6_TRANSPARENT, &on, sizeof on)
-                    : ::setsockopt(fd, IPPROTO_IP, IP_TRANSPARENT, &on, sizeof on);
-    if (status != 0) return errno;
-  }
-  // connect(2) then chooses the port: it may be one that goes to another backend already. Linux 4.2 and later;
-  // without it there are fewer ports, which is no reason to fail
-  (void)::setsockopt(fd, IPPROTO_IP, IP_BIND_ADDRESS_NO_PORT, &on, sizeof on);
-  int status = ::bind(fd, reinterpret_cast<const sockaddr*>(&source.address), source.length);
-  return status == 0 ? 0 : errno;
 }
 
 void CloseWithReset(int fd) {
@@ -90,7 +57,7 @@ void Relay::Shut() {
   });
   listeners_.clear();
   ready_.clear();
-  events_.clear();
+  events_.Clear();
   reserve_.reset();
   epoll_.reset();
 }
@@ -164,15 +131,7 @@ RelayEvent& Relay::Push(EventType type, const Connection* connection, int32_t va
     event.index = connection->index;
     event.generation = connection->generation;
   }
-  events_.push_back(event);
-  return events_.back();
-}
-
-size_t Relay::TakeEvents(RelayEvent* into, size_t max) {
-  size_t count = std::min(max, events_.size());
-  std::copy_n(events_.begin(), count, into);
-  events_.erase(events_.begin(), events_.begin() + static_cast<std::ptrdiff_t>(count));
-  return count;
+  return events_.Push(event);
 }
 
 bool Relay::Watch(int fd, uint32_t events, uint64_t data) {
@@ -180,146 +139,6 @@ bool Relay::Watch(int fd, uint32_t events, uint64_t data) {
   event.events = events;
   event.data.u64 = data;
   return ::epoll_ctl(epoll_.get(), EPOLL_CTL_ADD, fd, &event) == 0;
-}
-
-// Looking at what comes first
-
-bool Relay::Peek(Connection* connection) {
-  if (connection->state != State::kHeld) return false;
-  // each arrival is an edge, read or not; what is there already is the first
-  if (!Watch(connection->ends[kClient].fd, EPOLLIN | EPOLLRDHUP | EPOLLET, EpollData(connection, kClient))) {
-    return false;
-  }
-  connection->state = State::kPeeking;
-  return true;
-}
-
-void Relay::OnPeeking(Connection* connection, uint32_t events) {
-  PeekState state = PeekState::kOpen;
-  // our half is open, so that a hangup can only be a reset
-  if ((events & (EPOLLERR | EPOLLHUP)) != 0) {
-    state = PeekState::kReset;
-  } else if ((events & EPOLLRDHUP) != 0) {
-    state = PeekState::kEnded;
-  }
-  Push(EventType::kPeekable, connection, static_cast<int32_t>(state));
-}
-
-ssize_t Relay::Look(Connection* connection, uint8_t* into, size_t size) {
-  if (connection->state != State::kPeeking) return -EINVAL;
-  ssize_t got;
-  do {
-    got = ::recv(connection->ends[kClient].fd, into, size, MSG_PEEK);
-  } while (got < 0 && errno == EINTR);
-  return got < 0 ? -errno : got;
-}
-
-bool Relay::Take(Connection* connection, size_t size) {
-  if (connection->state != State::kPeeking) return false;
-  int fd = connection->ends[kClient].fd;
-  (void)::epoll_ctl(epoll_.get(), EPOLL_CTL_DEL, fd, nullptr);
-  connection->state = State::kHeld;
-  while (size > 0) {
-    ssize_t got = ::recv(fd, buffer_.get(), std::min(size, kBufferSize), 0);
-    if (got < 0 && errno == EINTR) continue;
-    // a reset came since they were seen: whoever reads next is told
-    if (got <= 0) break;
-    size -= static_cast<size_t>(got);
-  }
-  return true;
-}
-
-// Connecting
-
-bool Relay::Connect(Connection* connection, const Route& route, const uint8_t* head, size_t headSize,
-                    const Source* source) {
-  if (connection->state != State::kHeld) return false;
-  connection->state = State::kConnecting;
-  connection->cells = route.cells;
-  End& backend = connection->ends[kBackend];
-  backend = End{};
-  backend.fd = ::socket(route.address.ss_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
-  if (backend.fd < 0) {
-    ConnectFailed(connection, errno);
-    return true;
-  }
-  if (source != nullptr) {
-    int error = BindSource(backend.fd, *source);
-    if (error != 0) {
-      ConnectFailed(connection, error);
-      return true;
-    }
-  }
-  if (headSize > 0 && !Hold(backend, head, headSize)) {
-    ConnectFailed(connection, ENOMEM);
-    return true;
-  }
-  const int on = 1;
-  // neither can fail on a new TCP socket, and a connection without them is better than none
-  if (route.noDelay) (void)::setsockopt(backend.fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
-  if (route.keepAlive) (void)::setsockopt(backend.fd, SOL_SOCKET, SO_KEEPALIVE, &on, sizeof on);
-  int status;
-  do {
-    status = ::connect(backend.fd, reinterpret_cast<const sockaddr*>(&route.address), route.length);
-  } while (status != 0 && errno == EINTR);
-  if (status != 0 && errno != EINPROGRESS) {
-    ConnectFailed(connection, errno);
-  } else if (!Watch(backend.fd, EPOLLIN | EPOLLOUT | EPOLLRDHUP | EPOLLET, EpollData(connection, kBackend))) {
-    ConnectFailed(connection, errno);
-  }
-  return true;
-}
-
-bool Relay::Abandon(Connection* connection) {
-  if (connection->state != State::kConnecting) return false;
-  ::close(connection->ends[kBackend].fd);
-  DropPending(connection->ends[kBackend]);
-  connection->ends[kBackend] = End{};
-  connection->state = State::kHeld;
-  return true;
-}
-
-void Relay::ConnectFailed(Connection* connection, int error) {
-  End& backend = connection->ends[kBackend];
-  if (backend.fd >= 0) ::close(backend.fd);
-  DropPending(backend);
-  backend = End{};
-  connection->state = State::kHeld;
-  Push(EventType::kConnectFailed, connection, error);
-}
-
-void Relay::OnConnecting(Connection* connection, uint32_t events) {
-  if ((events & (EPOLLERR | EPOLLHUP)) != 0) {
-    int error = SocketError(connection->ends[kBackend].fd);
-    // a hangup without an error: accepted and closed at once, which reading will show
-    if (error != 0) {
-      ConnectFailed(connection, error);
-      return;
-    }
-  }
-  if ((events & EPOLLOUT) == 0) return;
-  connection->ends[kBackend].hangup = (events & (EPOLLRDHUP | EPOLLHUP)) != 0;
-  Established(connection);
-  // what the backend said first came with the same edge
-  if (connection->state == State::kOpen && (events & (EPOLLIN | EPOLLRDHUP | EPOLLHUP)) != 0) {
-    Pump(connection, kBackend);
-  }
-}
-
-void Relay::Established(Connection* connection) {
-  uint32_t generation = connection->generation;
-  connection->state = State::kOpen;
-  connection->activity = now_;
-  Push(EventType::kConnected, connection, 0);
-  // what stands before the client's bytes; without it there is nothing pending yet
-  if (connection->ends[kBackend].pending != nullptr && !WritePending(connection, kBackend)) return;
-  Pump(connection, kClient);
-  // the client most likely spoke first; what comes between the read and this shows when it is added
-  if (connection->generation != generation) return;
-  int client = connection->ends[kClient].fd;
-  if (!Watch(client, EPOLLIN | EPOLLOUT | EPOLLRDHUP | EPOLLET, EpollData(connection, kClient))) {
-    Fail(connection, kClient, errno);
-  }
 }
 
 // Moving bytes

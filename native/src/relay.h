@@ -9,28 +9,14 @@
 #include <unordered_map>
 #include <vector>
 
+#include "relay-event.h"
+#include "relay-route.h"
 #include "relay-table.h"
 #include "unique-fd.h"
 
 struct epoll_event;
 
 namespace tandem {
-
-enum class EventType : int32_t {
-  /// A client; `value` is the listener.
-  kAccepted = 1,
-  kConnected = 2,
-  /// `value` is an errno. The client is untouched.
-  kConnectFailed = 3,
-  /// FIN from one side has been passed on; `value` is the side.
-  kEnded = 4,
-  /// Both sockets are closed and the handle is stale; `value` is a CloseCode, `extra` whether the backend answered.
-  kClosed = 5,
-  /// accept(2) failed: `index` is the listener, `value` an errno.
-  kAcceptFailed = 6,
-  /// There is more to look at than before, or no more to come; `value` is a PeekState.
-  kPeekable = 7,
-};
 
 enum class PeekState : int32_t {
   kOpen = 0,
@@ -50,47 +36,9 @@ enum class CloseCode : int32_t {
   kBackendError = 5,
 };
 
-/// As JavaScript reads it: 16 words.
-struct RelayEvent {
-  EventType type;
-  uint32_t index;
-  uint32_t generation;
-  int32_t value;
-  /// kAccepted: the client's port.
-  int32_t extra;
-  /// kAccepted: 4 or 6.
-  int32_t family;
-  uint8_t peer[16];
-  /// kAccepted on a listener that asked for it; else zeros.
-  uint8_t local[16];
-  int32_t unused[2];
-};
-static_assert(sizeof(RelayEvent) == 64, "JavaScript counts on it");
-
-/// Where a connect attempt goes.
-struct Route {
-  sockaddr_storage address{};
-  socklen_t length = 0;
-  bool noDelay = false;
-  bool keepAlive = false;
-  ByteCells cells;
-};
-
-/// Where a connect attempt leaves from; the port is for the kernel to choose.
-struct Source {
-  sockaddr_storage address{};
-  socklen_t length = 0;
-  bool transparent = false;
-};
-
 class Relay {
  public:
-  /// Takes the events that have gathered; called where the relay may be used in any way, even closed.
-  class Sink {
-   public:
-    virtual ~Sink() = default;
-    virtual void Deliver() = 0;
-  };
+  using Sink = EventSink;
 
   /// @param totals cells that bytes are added to; must outlive the relay
   Relay(double* totals, size_t totalsSize, Sink* sink);
@@ -141,12 +89,16 @@ class Relay {
 
   bool HasEvents() const { return !events_.empty(); }
   /// Moves up to `max` of the oldest events out.
-  size_t TakeEvents(RelayEvent* into, size_t max);
+  size_t TakeEvents(RelayEvent* into, size_t max) { return events_.Take(into, max); }
   size_t totalsSize() const { return totalsSize_; }
 
  private:
   /// Marks a listener in what epoll gives back.
   static constexpr uint64_t kListenerBit = 1ull << 63;
+  /// Beside it; then come 30 bits of generation and 32 of index.
+  static constexpr uint64_t kBackendBit = 1ull << 62;
+  /// One read(2); a bulk transfer wants it large.
+  static constexpr size_t kBufferSize = 256 * 1024;
 
   struct Listener {
     UniqueFd fd;
@@ -160,6 +112,11 @@ class Relay {
     uint32_t generation;
     Side side;
   };
+
+  static uint64_t EpollData(const Connection* connection, Side side) {
+    return (side == kBackend ? kBackendBit : 0) | (static_cast<uint64_t>(connection->generation) << 32) |
+           connection->index;
+  }
 
   void Dispatch(const epoll_event& event);
   void OnListener(uint32_t id);
@@ -206,7 +163,7 @@ class Relay {
   std::unordered_map<uint32_t, Listener> listeners_;
   uint32_t nextListener_ = 0;
   std::vector<ReadyEntry> ready_;
-  std::vector<RelayEvent> events_;
+  EventQueue events_;
 };
 
 }  // namespace tandem

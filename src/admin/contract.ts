@@ -174,7 +174,7 @@ export const status = z.object({
   /** Wall-clock milliseconds of the last successful load. */
   configLoadedAt: z.number(),
   workers: z.array(workerStatus),
-  /** What relays TCP. */
+  /** What relays TCP and UDP. */
   relay: z.enum(['native', 'node']),
   services: z.array(serviceStatus),
   limits: z.array(limitStatus),

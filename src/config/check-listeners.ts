@@ -18,7 +18,7 @@ export function checkListeners(file: FileSchema): Finding[] {
     const earlier = listeners.slice(0, index).find((other) => clash(other, listener));
     return earlier === undefined ? [] : [clashFault(listener, earlier)];
   });
-  return [...clashes, ...listeners.flatMap(wildcardFault)];
+  return file.data_path.relay === 'node' ? [...clashes, ...listeners.flatMap(wildcardFault)] : clashes;
 }
 
 function listenersOf(file: FileSchema): Listener[] {
@@ -53,6 +53,6 @@ function clashFault(listener: Listener, earlier: Listener): Finding {
 /** The kernel picks a wildcard socket's source address: replies would not come from where the client wrote to. */
 function wildcardFault({ protocol, endpoint, path }: Listener): Finding[] {
   if (protocol !== 'udp' || !isUnspecified(endpoint.address)) return [];
-  const message = `${formatEndpoint(endpoint)} is a wildcard: UDP replies could leave from another address`;
-  return [fault(path, message, 'list every address that clients write to')];
+  const message = `${formatEndpoint(endpoint)} is a wildcard: with relay = "node" UDP replies could leave from another address`;
+  return [fault(path, message, 'list every address that clients write to, or remove relay = "node"')];
 }

@@ -19,10 +19,10 @@ export function processLimits(config: Config, workers: number, native: Native): 
   };
 }
 
-/** The addon is always there, for the listening sockets; an older build of it may lack the relay. */
+/** The addon is always there, for the listening sockets; an older build of it may lack a relay. */
 export function relayOf({ dataPath: { relay } }: Config, native: Native): RelayKind {
   if (relay !== 'auto') return relay;
-  return 'openRelay' in native ? 'native' : 'node';
+  return 'openRelay' in native && 'openUdpRelay' in native ? 'native' : 'node';
 }
 
 /** Then nobody can go on once the role has moved. */

@@ -46,6 +46,12 @@ export interface ByteCells {
   readonly backendOut: number;
 }
 
+export interface DatagramCells {
+  readonly datagramsIn: number;
+  readonly datagramsOut: number;
+  readonly datagramsDropped: number;
+}
+
 /** What a data-path worker counts. Slots must be ones that the supervisor's SlotAllocator gave. */
 export class CounterWriter {
   readonly #gauges: Int32Array;
@@ -181,6 +187,15 @@ export class CounterWriter {
       backendIn: this.#backendTotal(backend, B_BYTES_IN),
       serviceOut: this.#serviceTotal(service, BYTES_OUT),
       backendOut: this.#backendTotal(backend, B_BYTES_OUT),
+    };
+  }
+
+  /** The cells of `totals` that the next three add to. */
+  datagramCells(service: number): DatagramCells {
+    return {
+      datagramsIn: this.#serviceTotal(service, DATAGRAMS_IN),
+      datagramsOut: this.#serviceTotal(service, DATAGRAMS_OUT),
+      datagramsDropped: this.#serviceTotal(service, DATAGRAMS_DROPPED),
     };
   }
 

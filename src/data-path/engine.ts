@@ -5,7 +5,7 @@ import { unreachable } from '../lib/errors.ts';
 import type { ServiceSpec } from '../model/service.ts';
 import { CounterWriter } from './counters.ts';
 import { TimerWheel } from './forward/timer-wheel.ts';
-import type { OpenTransport } from './forward/transport.ts';
+import type { OpenTransports } from './forward/transport.ts';
 import { UdpForwarder } from './forward/udp-forwarder.ts';
 import type { SourcesRef } from './guard/types.ts';
 import type { FromWorker, ProcessLimits, ToWorker, WorkerData } from './protocol.ts';
@@ -46,8 +46,7 @@ export class Engine {
     data: WorkerData,
     clock: Clock,
     send: (message: FromWorker) => void,
-    openTransport: OpenTransport,
-    openTransparent: WorkerContext['openTransparent'],
+    openTransports: OpenTransports,
   ) {
     this.#send = send;
     this.#limits = data.limits;
@@ -56,13 +55,14 @@ export class Engine {
     const shared = new SharedState(data.counters, data.worker);
     this.#pulse = new Pulse(counters);
     const wheel = new TimerWheel({ tick: TICK, slots: SLOTS, now: clock.now() });
+    const { tcp, udp } = openTransports(wheel, counters);
     this.#context = {
       clock,
       counters,
       shared,
       wheel,
-      transport: openTransport(wheel, counters),
-      openTransparent,
+      transport: tcp,
+      udp,
       failures: new RecentFailures(shared.failures),
       emit: (event) => send({ type: 'event', event }),
       traffic: (service, backend, outcome) => send({ type: 'traffic', service, backend, outcome }),
@@ -195,6 +195,7 @@ export class Engine {
     for (const deadline of this.#deadlines) deadline.cancel();
     this.#deadlines.clear();
     this.#context.transport.close();
+    this.#context.udp.close();
   }
 
   #arm(): void {
@@ -211,6 +212,7 @@ export class Engine {
     this.#pulse.beat(between(this.#due, now));
     this.#context.wheel.advance(now);
     this.#context.transport.tick();
+    this.#context.udp.tick();
     for (const { service } of this.#services.values()) service.tick();
     for (const service of this.#draining) service.tick();
   }

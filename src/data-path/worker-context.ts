@@ -1,11 +1,12 @@
 import type { Clock } from '../lib/clock.ts';
-import type { Endpoint, IpAddress } from '../lib/ip.ts';
+import type { Endpoint } from '../lib/ip.ts';
 import type { Emit } from '../model/event.ts';
 import type { TrafficOutcome } from '../model/health.ts';
 import type { BackendSet, ServiceSpec } from '../model/service.ts';
 import type { CounterWriter } from './counters.ts';
 import type { TimerWheel } from './forward/timer-wheel.ts';
 import type { Arrival, TcpTransport } from './forward/transport.ts';
+import type { UdpTransport } from './forward/udp-transport.ts';
 import type { SourcesRef } from './guard/types.ts';
 import type { Introduction } from './preface/gate.ts';
 import type { ListenerFd, ProcessLimits } from './protocol.ts';
@@ -17,6 +18,7 @@ export interface WorkerContext {
   readonly clock: Clock;
   readonly wheel: TimerWheel;
   readonly transport: TcpTransport;
+  readonly udp: UdpTransport;
   readonly counters: CounterWriter;
   /** What this worker and the others tell each other. */
   readonly shared: SharedState;
@@ -25,8 +27,6 @@ export interface WorkerContext {
   readonly traffic: (service: string, backend: string, outcome: TrafficOutcome) => void;
   /** Asks the supervisor for another descriptor of a listener; it comes by `Service.addListener`. */
   readonly wantListener: (service: string, endpoint: Endpoint, place: number) => void;
-  /** A UDP socket on an address that this host does not have. @throws NativeError without the privilege */
-  readonly openTransparent: (address: IpAddress) => number;
   /** A service of this worker that takes clients of another one; null when it is not there (any more). */
   readonly routeTo: (service: string) => RouteTarget | null;
 }

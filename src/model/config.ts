@@ -3,7 +3,7 @@ import type { Endpoint } from '../lib/ip.ts';
 import type { FailoverSpec } from './failover.ts';
 import type { ServiceSpec } from './service.ts';
 
-/** What relays TCP: the native addon, Node's `net`, or the first of these that there is. */
+/** What relays TCP and UDP: the native addon, Node's `net` and `dgram`, or the first of these that there is. */
 export const RELAYS = ['auto', 'native', 'node'] as const;
 /** What it comes to. */
 export type RelayKind = 'native' | 'node';

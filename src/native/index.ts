@@ -190,6 +190,41 @@ export interface NativeRelayLoop {
   close(): void;
 }
 
+/**
+ * The UDP relay on this thread's event loop (native/src/udp-relay.h): moves the datagrams of known clients and tells of those
+ * that somebody has to decide about. Handles are as those of {@link NativeRelayLoop}.
+ */
+export interface NativeUdpRelayLoop {
+  /** A service, with the cells of the totals that its datagrams are counted in; returns its number. */
+  addGroup(datagramsIn: number, datagramsOut: number, datagramsDropped: number): number;
+  /** Ends its sessions and closes its listeners. */
+  removeGroup(group: number): boolean;
+  /** Every session of the group asks with its next datagram. */
+  askAll(group: number): boolean;
+  /** The index of the session not used for longest; -1 for none. */
+  oldest(group: number): number;
+  /**
+   * Becomes the owner of a bound UDP socket; returns its number. Throws when it is none, and then takes nothing.
+   * With `wildcard` clients are told apart by the address that they wrote to, and answered from it.
+   */
+  addListener(group: number, fd: number, wildcard: boolean): number;
+  removeListener(listener: number): boolean;
+  /**
+   * Gives the session a new socket to a backend; a datagram that waits goes there. Returns 0 or an errno. `source` and
+   * `transparent` as for TCP.
+   */
+  connect(handle: number, route: Uint32Array, source: Uint8Array | null, transparent: boolean): number;
+  /** The session goes on as it is; false when it has no socket to a backend. */
+  keep(handle: number): boolean;
+  /** Ends it; no event follows. */
+  drop(handle: number): boolean;
+  /** The `now` of the last `tick` before a datagram passed; NaN for a stale handle. */
+  activity(handle: number): number;
+  tick(now: number): void;
+  /** Closes what is open. Idempotent. */
+  close(): void;
+}
+
 export interface Native {
   /**
    * `totals`, on a SharedArrayBuffer, has the cells that bytes are added to. `listener` is called once a turn of the loop
@@ -199,6 +234,11 @@ export interface Native {
     options: { readonly totals: Float64Array; readonly events: Int32Array },
     listener: (count: number) => void,
   ): NativeRelayLoop;
+  /** The same for UDP. */
+  openUdpRelay(
+    options: { readonly totals: Float64Array; readonly events: Int32Array },
+    listener: (count: number) => void,
+  ): NativeUdpRelayLoop;
 
   /** A listening TCP socket (IPV6_V6ONLY on IPv6); returns its descriptor. */
   openTcpListener(options: ListenerOptions & { readonly backlog: number }): number;

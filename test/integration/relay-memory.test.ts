@@ -1,5 +1,5 @@
 /**
- * The memory of the native relay: built with AddressSanitizer and UndefinedBehaviorSanitizer, and under valgrind, it is
+ * The memory of the native relays: built with AddressSanitizer and UndefinedBehaviorSanitizer, and under valgrind, it is
  * driven by peers and calls that do anything at any time (test/native/). Loopback alone.
  */
 import { execFile } from 'node:child_process';
@@ -17,7 +17,16 @@ const at = (path: string): string => fileURLToPath(new URL(`../../${path}`, impo
 const SANITIZE = ['-fsanitize=address,undefined', '-fno-sanitize-recover=all', '-fno-omit-frame-pointer'];
 const COMMON = ['-std=c++17', '-Wall', '-Wextra', '-Werror', '-g', '-O1', '-D_GNU_SOURCE'];
 const FUZZ = at('test/native/relay-fuzz.cc');
-const RELAY = ['native/src/relay.cc', 'native/src/relay-accept.cc'].map(at);
+const UDP_FUZZ = at('test/native/udp-fuzz.cc');
+const sources = (...names: string[]): string[] => names.map((name) => at(`native/src/${name}.cc`));
+const ROUTE = sources('relay-route');
+const RELAY = sources('relay', 'relay-accept', 'relay-connect', 'relay-peek');
+const UDP = sources('udp-batch', 'udp-session', 'udp-relay');
+/** What is compiled, and for how many steps it runs under valgrind and without. */
+const PROGRAMS = [
+  { name: 'TCP', sources: [FUZZ, ...RELAY, ...ROUTE], steps: 3_000, slow: 1_000 },
+  { name: 'UDP', sources: [UDP_FUZZ, ...UDP, ...ROUTE], steps: 6_000, slow: 600 },
+];
 /** Most of the time here is the compiler's, who may share the machine with others. */
 const PATIENCE = 300_000;
 const SEEDS = [1, 2];
@@ -39,7 +48,7 @@ const library = async (name: string): Promise<string> =>
 const unable = missing('valgrind', 'g++');
 
 describe.skipIf(unable !== null)(
-  'the native relay does not touch memory that is not its own',
+  'the native relays do not touch memory that is not their own',
   { timeout: PATIENCE },
   () => {
     beforeAll(() => {
@@ -47,42 +56,43 @@ describe.skipIf(unable !== null)(
     });
     afterAll(() => rmSync(dir, { recursive: true, force: true }));
 
-    it('under AddressSanitizer, with hostile peers', async () => {
-      const program = join(dir, 'fuzz-sanitized');
-      await compile([...SANITIZE, '-o', program, FUZZ, ...RELAY]);
-      for (const seed of SEEDS) {
-        const { stdout } = await run(program, [String(seed), '3000']);
-        expect(stdout).toContain('ok');
-      }
-    });
+    it.each(PROGRAMS)(
+      '$name under AddressSanitizer, with hostile peers',
+      async ({ name, sources, steps }) => {
+        const program = join(dir, `${name}-sanitized`);
+        await compile([...SANITIZE, '-o', program, ...sources]);
+        for (const seed of SEEDS) {
+          const { stdout } = await run(program, [String(seed), String(steps)]);
+          expect(stdout).toContain('ok');
+        }
+      },
+    );
 
-    it('under valgrind, and gives all of it back', async () => {
-      const program = join(dir, 'fuzz');
-      await compile(['-o', program, FUZZ, ...RELAY]);
+    it.each(PROGRAMS)('$name under valgrind, and gives all of it back', async ({ name, sources, slow }) => {
+      const program = join(dir, name);
+      await compile(['-o', program, ...sources]);
       const valgrind = ['-q', '--leak-check=full', '--errors-for-leak-kinds=all', '--error-exitcode=9'];
-      const { stdout } = await run('valgrind', [...valgrind, program, '4', '1000']);
+      const { stdout } = await run('valgrind', [...valgrind, program, '4', String(slow)]);
       expect(stdout).toContain('ok');
     });
 
-    it('through its JavaScript face, with arguments of every kind', async () => {
+    it('through their JavaScript face, with arguments of every kind', async () => {
       const include = [`-I${nodeHeaders()}`, `-I${at('node_modules/node-addon-api')}`];
       const defines = ['-DNAPI_VERSION=8', '-DNAPI_CPP_EXCEPTIONS', '-DNODE_GYP_MODULE_NAME=relay_addon'];
       defines.push('-DNODE_API_SWALLOW_UNTHROWABLE_EXCEPTIONS'); // as in native/binding.gyp
       const addon = join(dir, 'relay_addon.node');
       // the sanitizer's look at virtual tables needs type information that Node does not export
       const shared = [...SANITIZE, '-fno-sanitize=vptr', '-fPIC', '-shared', ...defines, ...include];
-      await compile([...shared, '-o', addon, at('test/native/relay-addon.cc'), ...RELAY]);
+      await compile([...shared, '-o', addon, at('test/native/relay-addon.cc'), ...RELAY, ...UDP, ...ROUTE]);
       const preload = (await Promise.all(['libasan.so', 'libubsan.so'].map(library))).join(' ');
-      for (const seed of SEEDS) {
-        const { stdout } = await run(
-          process.execPath,
-          [at('test/native/relay-api-fuzz.mjs'), addon, String(seed), '500'],
-          {
-            // V8 itself keeps memory to its end; leaks are valgrind's to find
-            env: { ...process.env, LD_PRELOAD: preload, ASAN_OPTIONS: 'detect_leaks=0' },
-          },
-        );
-        expect(stdout).toContain('ok');
+      // V8 itself keeps memory to its end; leaks are valgrind's to find
+      const env = { ...process.env, LD_PRELOAD: preload, ASAN_OPTIONS: 'detect_leaks=0' };
+      for (const script of ['relay-api-fuzz.mjs', 'udp-api-fuzz.mjs']) {
+        for (const seed of SEEDS) {
+          const args = [at(`test/native/${script}`), addon, String(seed), '500'];
+          const { stdout } = await run(process.execPath, args, { env });
+          expect(stdout).toContain('ok');
+        }
       }
     });
   },

@@ -4,7 +4,6 @@
 //
 //   relay-fuzz SEED STEPS
 #include <arpa/inet.h>
-#include <dirent.h>
 #include <netinet/in.h>
 #include <poll.h>
 #include <sys/socket.h>
@@ -19,6 +18,7 @@
 #include <vector>
 
 #include "../../native/src/relay.h"
+#include "fuzz.h"
 
 namespace {
 
@@ -30,38 +30,6 @@ using tandem::RelayEvent;
 using tandem::Route;
 using tandem::Source;
 using tandem::UniqueFd;
-
-[[noreturn]] void Die(const std::string& what) {
-  std::fprintf(stderr, "relay-fuzz: %s (errno %d)\n", what.c_str(), errno);
-  std::abort();
-}
-
-uint64_t randomState;
-
-uint32_t Random() {
-  randomState ^= randomState << 13;
-  randomState ^= randomState >> 7;
-  randomState ^= randomState << 17;
-  return static_cast<uint32_t>(randomState >> 16);
-}
-
-bool Chance(uint32_t percent) { return Random() % 100 < percent; }
-
-int CountDescriptors() {
-  int count = 0;
-  DIR* dir = ::opendir("/proc/self/fd");
-  while (::readdir(dir) != nullptr) ++count;
-  ::closedir(dir);
-  return count;
-}
-
-sockaddr_in Loopback(uint16_t port) {
-  sockaddr_in address{};
-  address.sin_family = AF_INET;
-  address.sin_port = htons(port);
-  address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-  return address;
-}
 
 UniqueFd Listen(int backlog, uint16_t* port) {
   UniqueFd fd(::socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0));
@@ -456,7 +424,7 @@ void RemovedListenerIsSilent() {
 
 int main(int argc, char** argv) {
   if (argc != 3) return 2;
-  randomState = std::strtoull(argv[1], nullptr, 10) * 0x9e3779b97f4a7c15ull + 1;
+  Seed(argv[1]);
   int before = CountDescriptors();
   RemovedListenerIsSilent();
   {

@@ -4,8 +4,10 @@ import { CounterReader, createCounters } from '../../src/data-path/counters.ts';
 import { DataPath } from '../../src/data-path/data-path.ts';
 import { Engine } from '../../src/data-path/engine.ts';
 import { NativeTransport } from '../../src/data-path/forward/native-transport.ts';
+import { NativeUdpTransport } from '../../src/data-path/forward/native-udp.ts';
 import { NodeTransport } from '../../src/data-path/forward/node-transport.ts';
-import type { OpenTransport } from '../../src/data-path/forward/transport.ts';
+import { NodeUdpTransport } from '../../src/data-path/forward/node-udp.ts';
+import type { OpenTransports } from '../../src/data-path/forward/transport.ts';
 import type { FromWorker, ProcessLimits } from '../../src/data-path/protocol.ts';
 import type { SpawnWorker } from '../../src/data-path/worker-thread.ts';
 import { systemClock } from '../../src/lib/clock.ts';
@@ -103,7 +105,7 @@ export function serviceSpec(
   };
 }
 
-/** What the tests of TCP run over. */
+/** What the tests of forwarding run over. */
 export const RELAYS: readonly RelayKind[] = ['native', 'node'];
 
 export interface Traffic {
@@ -112,6 +114,21 @@ export interface Traffic {
   readonly outcome: TrafficOutcome;
 }
 
+const openTransports =
+  (relay: RelayKind): OpenTransports =>
+  (wheel, counters) =>
+    relay === 'native'
+      ? {
+          tcp: new NativeTransport(loadNative(), wheel, counters),
+          udp: new NativeUdpTransport(loadNative(), wheel, counters),
+        }
+      : {
+          tcp: new NodeTransport(),
+          udp: new NodeUdpTransport(wheel, counters, () => {
+            throw new Error('a test without privileges opens no transparent socket');
+          }),
+        };
+
 /** Runs the engine on this thread; messages are cloned and delivered later, as a port does. */
 export const inProcess: SpawnWorker = (data, listener) => {
   const later = (deliver: () => void): void => void setImmediate(deliver);
@@ -119,11 +136,7 @@ export const inProcess: SpawnWorker = (data, listener) => {
     const copy = structuredClone(message);
     later(() => listener.onMessage(copy));
   };
-  const openTransport: OpenTransport = (wheel, counters) =>
-    data.relay === 'native' ? new NativeTransport(loadNative(), wheel, counters) : new NodeTransport();
-  const engine = new Engine(data, systemClock, send, openTransport, () => {
-    throw new Error('a test without privileges opens no transparent socket');
-  });
+  const engine = new Engine(data, systemClock, send, openTransports(data.relay));
   later(() => engine.start());
   return {
     post: (message) => {

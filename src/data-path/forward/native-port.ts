@@ -1,3 +1,5 @@
+import { getSystemErrorName } from 'node:util';
+
 /** The native addon's relay, as far as the data path needs to know it; `native/index.ts` has the words to each call. */
 export interface RelayPort {
   addListener(fd: number, wantLocal: boolean): number;
@@ -28,7 +30,30 @@ export interface RelayOpener {
   ): RelayPort;
 }
 
-/** native/src/relay.h: EventType. */
+/** The native addon's UDP relay; `native/index.ts` has the words to each call. */
+export interface UdpRelayPort {
+  addGroup(datagramsIn: number, datagramsOut: number, datagramsDropped: number): number;
+  removeGroup(group: number): boolean;
+  askAll(group: number): boolean;
+  oldest(group: number): number;
+  addListener(group: number, fd: number, wildcard: boolean): number;
+  removeListener(listener: number): boolean;
+  connect(handle: number, route: Uint32Array, source: Uint8Array | null, transparent: boolean): number;
+  keep(handle: number): boolean;
+  drop(handle: number): boolean;
+  activity(handle: number): number;
+  tick(now: number): void;
+  close(): void;
+}
+
+export interface UdpRelayOpener {
+  openUdpRelay(
+    options: { readonly totals: Float64Array; readonly events: Int32Array },
+    listener: (count: number) => void,
+  ): UdpRelayPort;
+}
+
+/** native/src/relay-event.h: EventType. */
 export const EVENT = {
   accepted: 1,
   connected: 2,
@@ -37,6 +62,10 @@ export const EVENT = {
   closed: 5,
   acceptFailed: 6,
   peekable: 7,
+  arrived: 8,
+  asked: 9,
+  answered: 10,
+  failed: 11,
 } as const;
 
 /** Words of an event. */
@@ -61,3 +90,12 @@ export type CloseCode = (typeof CLOSE_CODES)[number];
 
 /** native/src/relay.h: PeekState. */
 export const PEEK_STATE = { open: 0, ended: 1, reset: 2 } as const;
+
+/** "ECONNREFUSED" */
+export function errnoName(errno: number): string {
+  try {
+    return getSystemErrorName(-errno);
+  } catch {
+    return `errno ${errno}`; // a kernel newer than this Node
+  }
+}

@@ -5,6 +5,8 @@ import type { RelayContext } from './transport.ts';
 const ROUTE_WORDS = 11;
 const [NO_DELAY, KEEP_ALIVE] = [1, 2];
 
+export type RouteContext = Pick<RelayContext, 'spec' | 'counters' | 'slot'>;
+
 interface Packed {
   readonly spec: ServiceSpec;
   readonly words: Uint32Array;
@@ -15,7 +17,7 @@ export class Routes {
   /** A backend's entry goes with the set that it came in. */
   readonly #packed = new WeakMap<PoolMember, Packed>();
 
-  to(member: PoolMember, context: RelayContext): Uint32Array {
+  to(member: PoolMember, context: RouteContext): Uint32Array {
     const known = this.#packed.get(member);
     if (known !== undefined && known.spec === context.spec) return known.words;
     const words = pack(member, context);
@@ -24,7 +26,7 @@ export class Routes {
   }
 }
 
-function pack({ endpoint, slot }: PoolMember, { spec, counters, slot: service }: RelayContext): Uint32Array {
+function pack({ endpoint, slot }: PoolMember, { spec, counters, slot: service }: RouteContext): Uint32Array {
   const { address, port } = endpoint;
   const { serviceIn, backendIn, serviceOut, backendOut } = counters.byteCells(service, slot);
   const flags = (spec.noDelay ? NO_DELAY : 0) | (spec.keepAlive ? KEEP_ALIVE : 0);

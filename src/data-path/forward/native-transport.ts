@@ -1,4 +1,3 @@
-import { getSystemErrorName } from 'node:util';
 import { type Endpoint, type IpAddress, ipOfPeerBytes } from '../../lib/ip.ts';
 import { V2_MAX } from '../../lib/proxy-header.ts';
 import type { CounterWriter } from '../counters.ts';
@@ -12,6 +11,7 @@ import {
   EVENT,
   EVENT_WORDS,
   EXTRA,
+  errnoName,
   FAMILY,
   GENERATION,
   handleOf,
@@ -200,13 +200,5 @@ class NativeArrival implements Arrival {
 
   relay(context: RelayContext, owner: RelayOwner): Relay {
     return this.#transport.admit(this.#index, this.#handle, context, owner);
-  }
-}
-
-function errnoName(errno: number): string {
-  try {
-    return getSystemErrorName(-errno);
-  } catch {
-    return `errno ${errno}`; // a kernel newer than this Node
   }
 }

@@ -6,6 +6,7 @@ import type { CounterWriter } from '../counters.ts';
 import type { ClientKey } from '../scheduler/types.ts';
 import type { ConnectFailure } from './connect-failure.ts';
 import type { TimerWheel } from './timer-wheel.ts';
+import type { UdpTransport } from './udp-transport.ts';
 
 /**
  * What a service sees of TCP: listening sockets that hand over clients, and a relay for each client that it admits.
@@ -21,8 +22,13 @@ export interface TcpTransport {
   close(): void;
 }
 
-/** Opens the transport of a worker. */
-export type OpenTransport = (wheel: TimerWheel, counters: CounterWriter) => TcpTransport;
+export interface Transports {
+  readonly tcp: TcpTransport;
+  readonly udp: UdpTransport;
+}
+
+/** Opens the transports of a worker. */
+export type OpenTransports = (wheel: TimerWheel, counters: CounterWriter) => Transports;
 
 /** The one who takes what an acceptor accepts. */
 export interface AcceptorOwner {

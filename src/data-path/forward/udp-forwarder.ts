@@ -1,8 +1,7 @@
-import { createSocket, type RemoteInfo, type Socket } from 'node:dgram';
 import { closeSync } from 'node:fs';
-import type { Instant } from '../../lib/duration.ts';
+import { after, type Duration, type Instant } from '../../lib/duration.ts';
 import { errnoOf, messageOf } from '../../lib/errors.ts';
-import { type Endpoint, formatEndpoint, type IpAddress, ipOfPeer } from '../../lib/ip.ts';
+import { type Endpoint, formatEndpoint } from '../../lib/ip.ts';
 import type { RefusalReason, SessionEndReason } from '../../model/reason.ts';
 import type { BackendSet, PoolMember, ServiceSpec } from '../../model/service.ts';
 import { BackendPicker } from '../backend-picker.ts';
@@ -15,25 +14,23 @@ import { Refusals } from '../refusals.ts';
 import type { ClientKey } from '../scheduler/types.ts';
 import { SourcePool } from '../source-pool.ts';
 import type { Service, WorkerContext } from '../worker-context.ts';
-import type { Source } from './transport.ts';
-import { literal, type UdpClient, UdpSession, type UdpSessionOwner } from './udp-session.ts';
-import { sessionKey, UdpSessionTable } from './udp-session-table.ts';
-
-/** One of the service's addresses. Replies leave through the socket, so from the address the client wrote to. */
-interface UdpListener {
-  readonly socket: Socket;
-  readonly endpoint: Endpoint;
-  readonly index: number;
-}
+import { UdpSession } from './udp-session.ts';
+import type { UdpArrival, UdpFlow, UdpOwner, UdpSockets } from './udp-transport.ts';
 
 /** A full house makes room for a new session by ending the one not used for longest. */
 const EVICTING: ReadonlySet<RefusalReason> = new Set(['process-limit', 'service-limit', 'fd-headroom']);
 
+/** What ICMP says about the way to a backend (udp(7)); every other error is ours. */
+const UNREACHABLE: ReadonlySet<string | undefined> = new Set(['ECONNREFUSED', 'EHOSTUNREACH', 'ENETUNREACH']);
+/** One datagram that did not fit into a buffer or a packet: no reason to end anything. */
+const OF_ONE_DATAGRAM: ReadonlySet<string | undefined> = new Set(['EMSGSIZE', 'EAGAIN', 'ENOBUFS']);
+
 /**
- * A UDP service in one worker: datagram -> session (guard -> schedule on the first one) -> backend, and back.
- * A session holds its guard's ticket and a place on its backend from `#begin` to `#end`.
+ * The decisions of a UDP service in one worker: guard and schedule for a client's first datagram, another backend when its
+ * own is gone, and the end. The datagrams of a session pass without it (`udp-transport.ts`).
+ * A session holds its guard's ticket and a place on its backend from `arrived` to `#end`.
  */
-export class UdpForwarder implements Service, UdpSessionOwner {
+export class UdpForwarder implements Service, UdpOwner {
   readonly name: string;
   readonly #context: WorkerContext;
   readonly #slot: number;
@@ -42,16 +39,12 @@ export class UdpForwarder implements Service, UdpSessionOwner {
   readonly #picker: BackendPicker;
   readonly #refusals: Refusals;
   readonly #failures: Failures;
-  readonly #sessions = new UdpSessionTable<UdpSession>();
-  readonly #listeners = new Map<string, UdpListener>();
-  #listenerIndex = 0;
+  readonly #sessions = new Map<UdpFlow, UdpSession>();
+  readonly #sockets: UdpSockets;
   #spec: ServiceSpec;
-  #version: number;
   #ended: (() => void) | null = null;
   #draining = false;
-  readonly #onReplied = (error: Error | null): void => {
-    if (error !== null) this.datagramDropped();
-  };
+  readonly #expired = (session: UdpSession, now: Instant): void => this.#sessionExpired(session, now);
 
   constructor(context: WorkerContext, options: ListenerOptions) {
     const { slot, spec, backends } = options;
@@ -59,52 +52,28 @@ export class UdpForwarder implements Service, UdpSessionOwner {
     this.#context = context;
     this.#slot = slot;
     this.#spec = spec;
-    this.#version = backends.version;
     this.#guard = new Guard({ ...options, worker: context.shared.worker }, context.counters, context.shared);
     this.#sources = new SourcePool(spec.source);
     this.#picker = new BackendPicker(context, spec.name, spec.schedule, backends);
     this.#refusals = new Refusals(context, spec.name, slot);
     this.#failures = new Failures(context, spec.name);
+    this.#sockets = context.udp.sockets(slot, spec, this);
   }
 
-  leaveFrom({ client, member }: UdpSession): Source | null {
-    return this.#sources.next(ipOfPeer(client.address), member.endpoint.address);
-  }
+  // from clients
 
-  openTransparent(address: IpAddress): number {
-    return this.#context.openTransparent(address);
-  }
-
-  // from the client
-
-  #receive(listener: UdpListener, datagram: Buffer, { address, port }: RemoteInfo): void {
-    const { counters } = this.#context;
-    const key = sessionKey(listener.index, address, port);
-    const known = this.#sessions.find(key);
-    const session = known ?? this.#begin(key, listener, address, port);
-    if (session === null || (session === known && !this.#settle(session, listener.endpoint))) {
-      counters.datagramDropped(this.#slot);
-      return;
-    }
-    this.#touch(session);
-    counters.datagramIn(this.#slot);
-    counters.bytesIn(this.#slot, session.member.slot, datagram.length);
-    session.send(datagram);
-  }
-
-  /** A session for a client that has none, or null when it is refused. */
-  #begin(key: string, listener: UdpListener, address: string, port: number): UdpSession | null {
-    if (this.#draining) return null;
-    const client = clientKey(address, port, listener.endpoint);
-    const admission = this.#admit(client);
-    if (typeof admission === 'string') return this.#refuse(admission, address);
-    const member = this.#picker.take(client, null);
+  arrived(arrival: UdpArrival): boolean {
+    if (this.#draining) return this.#dropped();
+    const { key } = arrival;
+    const admission = this.#admit(key);
+    if (typeof admission === 'string') return this.#refuse(admission, key);
+    const member = this.#picker.take(key, null);
     if (typeof member === 'string') {
       this.#guard.release(admission.ticket);
-      return this.#refuse(member, address);
+      return this.#refuse(member, key);
     }
     this.#context.counters.accepted(this.#slot);
-    return this.#open(key, { socket: listener.socket, address, port }, admission.ticket, member);
+    return this.#open(arrival.admit(), admission.ticket, member);
   }
 
   #admit(client: ClientKey): { ticket: Ticket } | RefusalReason {
@@ -112,8 +81,8 @@ export class UdpForwarder implements Service, UdpSessionOwner {
     const first = this.#guard.admit(client.source, now);
     if (first.admitted) return first;
     if (!EVICTING.has(first.reason) || !this.#guard.lacksOnlyRoom(client.source, now)) return first.reason;
-    const oldest = this.#sessions.leastRecent;
-    if (oldest === null) {
+    const oldest = this.#leastRecent();
+    if (oldest === undefined) {
       // all of them are in other workers: the client's next datagram finds room
       this.#context.shared.requestEviction(this.#slot);
       return first.reason;
@@ -123,113 +92,122 @@ export class UdpForwarder implements Service, UdpSessionOwner {
     return second.admitted ? second : second.reason;
   }
 
-  #refuse(reason: RefusalReason, source: string): null {
-    this.#refusals.add(reason, source);
-    return null;
+  #refuse(reason: RefusalReason, { source }: ClientKey): false {
+    this.#refusals.add(reason, source.text);
+    return this.#dropped();
   }
 
-  #open(key: string, client: UdpClient, ticket: Ticket, member: PoolMember): UdpSession | null {
+  #dropped(): false {
+    this.#context.counters.datagramDropped(this.#slot);
+    return false;
+  }
+
+  #open(flow: UdpFlow, ticket: Ticket, member: PoolMember): boolean {
     const { counters, wheel } = this.#context;
-    const session = new UdpSession({ key, client, ticket, member, checked: this.#version, owner: this });
-    this.#sessions.add(session);
+    const session = new UdpSession({ flow, ticket, member, expired: this.#expired });
+    this.#sessions.set(flow, session);
     counters.fdOpened();
-    counters.connectStarted(member.slot);
-    wheel.schedule(session, this.#deadline());
-    session.open();
-    // without a descriptor left, the socket fails before it returns and has ended the session already
-    return this.#sessions.find(key) === session ? session : null;
+    wheel.schedule(session, this.#deadline(wheel.now));
+    return this.#connect(session, member);
+  }
+
+  /** False when that failed in such a way that the session has ended. */
+  #connect(session: UdpSession, member: PoolMember): boolean {
+    const { flow } = session;
+    session.member = member;
+    session.answered = false;
+    session.unreachable = false;
+    this.#context.counters.connectStarted(member.slot);
+    flow.connect(member, this.#sources.next(flow.client.source, member.endpoint.address));
+    return this.#sessions.has(flow);
   }
 
   /** Makes sure that a known session has a backend that wants it. False: there is none, and no session any more. */
-  #settle(session: UdpSession, endpoint: Endpoint): boolean {
-    if (session.checked === this.#version && !session.unreachable) return true;
+  asked(flow: UdpFlow): boolean {
+    const session = this.#sessions.get(flow);
+    if (session === undefined) return this.#dropped();
     const present = this.#picker.member(session.member.id);
-    session.checked = this.#version;
     const stays = present !== undefined && present.disposition !== 'leave' && isSame(present, session.member);
-    if (stays && !session.unreachable) {
-      session.member = present;
-      return true;
-    }
-    return this.#rehome(session, endpoint);
+    if (!stays || session.unreachable) return this.#rehome(session);
+    session.member = present;
+    return this.#goOn(session);
   }
 
-  #rehome(session: UdpSession, endpoint: Endpoint): boolean {
-    const client = clientKey(session.client.address, session.client.port, endpoint);
+  /** With the backend that it has. */
+  #goOn(session: UdpSession): boolean {
+    session.unreachable = false;
+    return session.flow.keep() || this.#connect(session, session.member);
+  }
+
+  #rehome(session: UdpSession): boolean {
+    const key = session.flow.client;
     const left = new Set([session.member.id]);
-    let member = this.#picker.take(client, left);
+    let member = this.#picker.take(key, left);
     // the only one there is: better an unreachable backend than none, it may be back
-    if (typeof member === 'string') member = this.#picker.take(client, null);
+    if (typeof member === 'string') member = this.#picker.take(key, null);
     if (typeof member === 'string') {
-      this.#refusals.add(member, session.client.address);
+      this.#refusals.add(member, key.source.text);
       this.#end(session, 'backend-error');
-      return false;
+      return this.#dropped();
     }
     this.#picker.release(session.member);
     if (isSame(member, session.member)) {
       session.member = member;
-      session.unreachable = false;
-      return true;
+      return this.#goOn(session);
     }
     this.#context.counters.sessionEnded(this.#slot, 'rehomed');
     this.#context.counters.redispatched(session.member.slot);
-    this.#context.counters.connectStarted(member.slot);
-    session.move(member);
-    return this.#sessions.find(session.key) === session;
+    return this.#connect(session, member);
   }
 
-  // from the backend
+  // from backends
 
-  reply(session: UdpSession, datagram: Buffer): void {
-    const { counters } = this.#context;
-    if (!session.answered) {
-      session.answered = true;
-      this.#picker.succeeded(session.member);
-    }
-    this.#touch(session);
-    counters.datagramOut(this.#slot);
-    counters.bytesOut(this.#slot, session.member.slot, datagram.length);
-    const { socket, address, port } = session.client;
-    socket.send(datagram, 0, datagram.length, port, address, this.#onReplied);
+  answered(flow: UdpFlow): void {
+    const session = this.#sessions.get(flow);
+    if (session === undefined || session.answered) return;
+    session.answered = true;
+    this.#picker.succeeded(session.member);
   }
 
-  /** ICMP errors arrive at a connected socket as errno values (udp(7)); whatever else is ours. */
-  upstreamFailed(session: UdpSession, error: Error): void {
-    this.datagramDropped();
+  failed(flow: UdpFlow, error: Error): void {
+    this.#dropped();
+    const session = this.#sessions.get(flow);
+    if (session === undefined) return;
     const errno = errnoOf(error);
-    if (errno === 'ECONNREFUSED' || errno === 'EHOSTUNREACH' || errno === 'ENETUNREACH') {
+    if (UNREACHABLE.has(errno)) {
       this.#context.counters.connectFailed(session.member.slot);
       session.unreachable = true;
       session.answered = false;
       this.#picker.failed(session.member, 'icmp-unreachable');
-      this.#failures.add('icmp-unreachable', session.client.address, session.member.id);
-    } else if (errno !== 'EMSGSIZE' && errno !== 'EAGAIN' && errno !== 'ENOBUFS') {
+      this.#failures.add('icmp-unreachable', flow.client.source.text, session.member.id);
+    } else if (!OF_ONE_DATAGRAM.has(errno)) {
       this.#end(session, 'backend-error');
     }
   }
 
-  datagramDropped(): void {
-    this.#context.counters.datagramDropped(this.#slot);
-  }
+  // the end
 
-  sessionExpired(session: UdpSession): void {
-    this.#end(session, 'session-timeout');
-  }
-
-  #touch(session: UdpSession): void {
-    this.#sessions.touch(session);
-    session.deadline = this.#deadline();
+  #sessionExpired(session: UdpSession, now: Instant): void {
+    const due = this.#deadline(session.flow.lastUse);
+    if (due > now) this.#context.wheel.schedule(session, due);
+    else this.#end(session, 'session-timeout');
   }
 
   /** The wheel's clock may be one tick behind: never early for that. */
-  #deadline(): Instant {
-    const { wheel } = this.#context;
-    return (wheel.now + wheel.tick + this.#spec.timeouts.session) as Instant;
+  #deadline(lastUse: Instant): Instant {
+    const patience = (this.#context.wheel.tick + this.#spec.timeouts.session) as Duration;
+    return after(lastUse, patience);
+  }
+
+  #leastRecent(): UdpSession | undefined {
+    const flow = this.#sockets.leastRecent;
+    return flow === null ? undefined : this.#sessions.get(flow);
   }
 
   #end(session: UdpSession, reason: SessionEndReason): void {
-    if (!this.#sessions.delete(session)) return;
+    if (!this.#sessions.delete(session.flow)) return;
     this.#context.wheel.cancel(session);
-    session.close();
+    session.flow.close();
     this.#context.counters.fdClosed();
     this.#context.counters.sessionEnded(this.#slot, reason);
     this.#picker.release(session.member);
@@ -239,22 +217,12 @@ export class UdpForwarder implements Service, UdpSessionOwner {
 
   // what the supervisor says
 
-  addListener({ fd, endpoint }: ListenerFd): void {
-    const key = formatEndpoint(endpoint);
-    if (this.#draining || this.#listeners.has(key)) {
-      closeSync(fd);
-      return;
-    }
-    const socket = createSocket({ type: endpoint.address.family === 6 ? 'udp6' : 'udp4', lookup: literal });
-    const listener: UdpListener = { socket, endpoint, index: this.#listenerIndex++ };
-    socket.on('message', (datagram, client) => this.#receive(listener, datagram, client));
-    socket.on('error', (error) => this.#listenerFailed(listener, error));
-    socket.bind({ fd, exclusive: true });
-    this.#context.counters.fdOpened();
-    this.#listeners.set(key, listener);
+  addListener(listener: ListenerFd): void {
+    if (this.#draining) closeSync(listener.fd);
+    else if (this.#sockets.addListener(listener)) this.#context.counters.fdOpened();
   }
 
-  #listenerFailed({ endpoint }: UdpListener, error: Error): void {
+  listenerFailed(endpoint: Endpoint, error: Error): void {
     const where = formatEndpoint(endpoint);
     this.#context.emit({
       level: 'error',
@@ -276,7 +244,7 @@ export class UdpForwarder implements Service, UdpSessionOwner {
   }
 
   setBackends(set: BackendSet): void {
-    if (this.#picker.setBackends(set)) this.#version = set.version;
+    if (this.#picker.setBackends(set)) this.#sockets.askAll();
   }
 
   /** Nothing to do: sessions leave a backend that is down with their next datagram, whatever `on_down` says. */
@@ -286,8 +254,8 @@ export class UdpForwarder implements Service, UdpSessionOwner {
   returnPlace(): void {}
 
   woken(): void {
-    const oldest = this.#sessions.leastRecent;
-    if (oldest !== null && this.#context.shared.takeEviction(this.#slot)) this.#end(oldest, 'evicted');
+    const oldest = this.#leastRecent();
+    if (oldest !== undefined && this.#context.shared.takeEviction(this.#slot)) this.#end(oldest, 'evicted');
   }
 
   tick(): void {
@@ -302,26 +270,24 @@ export class UdpForwarder implements Service, UdpSessionOwner {
   }
 
   cut(reason: 'drain-deadline' | 'shutdown'): void {
-    for (const session of this.#sessions) this.#end(session, reason);
+    for (const session of [...this.#sessions.values()]) this.#end(session, reason);
   }
 
   /** Without its socket a session could not be answered any more. */
   #closeListener(key: string): void {
-    const listener = this.#listeners.get(key);
-    if (listener === undefined) return;
-    this.#listeners.delete(key); // first: the end of the last session closes whatever listener is left
-    for (const session of this.#sessions) {
-      if (session.client.socket === listener.socket) this.#end(session, 'drain-deadline');
+    for (const session of [...this.#sessions.values()]) {
+      if (session.flow.listener === key) this.#end(session, 'drain-deadline');
     }
-    listener.socket.close();
-    this.#context.counters.fdClosed();
+    // the end of the last session of one that drains has closed whatever was open
+    if (this.#sockets.closeListener(key)) this.#context.counters.fdClosed();
   }
 
   #checkEnded(): void {
     if (this.#ended === null || this.#sessions.size > 0) return;
     const ended = this.#ended;
     this.#ended = null;
-    for (const key of [...this.#listeners.keys()]) this.#closeListener(key);
+    for (const key of this.#sockets.listeners()) this.#closeListener(key);
+    this.#sockets.close();
     ended();
   }
 }
@@ -329,12 +295,4 @@ export class UdpForwarder implements Service, UdpSessionOwner {
 /** A backend that was removed and came back under its name may have another row or address. */
 function isSame(a: PoolMember, b: PoolMember): boolean {
   return a.slot === b.slot && formatEndpoint(a.endpoint) === formatEndpoint(b.endpoint);
-}
-
-function clientKey(
-  address: string,
-  port: number,
-  { address: destination, port: destinationPort }: Endpoint,
-): ClientKey {
-  return { source: ipOfPeer(address), sourcePort: port, destination, destinationPort };
 }

@@ -121,12 +121,12 @@ describeFaults('listeners', [
     /another port/,
   ),
   fault(
-    'a UDP wildcard',
-    service('protocol = "udp"', 'web', '"0.0.0.0:53"') + backend(),
+    'a UDP wildcard without the native relay',
+    service('protocol = "udp"', 'web', '"0.0.0.0:53"') + backend() + '[data_path]\nrelay = "node"\n',
     'service[0].listen[0]',
     '"0.0.0.0:53"',
-    /wildcard: UDP replies/,
-    /list every address/,
+    /wildcard: with relay = "node" UDP replies/,
+    /list every address.*or remove relay/,
   ),
   fault(
     'a backend that is the service itself',

@@ -1,36 +1,30 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import {
-  sessionKey,
-  TableEntry,
-  UdpSessionTable,
-} from '../../../../src/data-path/forward/udp-session-table.ts';
+import { flowKey, TableEntry, UdpFlowTable } from '../../../../src/data-path/forward/udp-flow-table.ts';
 
-class Entry extends TableEntry {
-  override expire(): void {}
-}
+class Entry extends TableEntry {}
 
-describe('UdpSessionTable', () => {
+describe('UdpFlowTable', () => {
   it('tells clients, ports and service addresses apart', () => {
     const keys = [
-      sessionKey(0, '10.0.0.1', 53),
-      sessionKey(1, '10.0.0.1', 53),
-      sessionKey(0, '10.0.0.1', 54),
-      sessionKey(0, '10.0.0.15', 3),
-      sessionKey(0, 'fe80::1%eth0', 53),
-      sessionKey(0, 'fe80::1%eth1', 53),
+      flowKey(0, '10.0.0.1', 53),
+      flowKey(1, '10.0.0.1', 53),
+      flowKey(0, '10.0.0.1', 54),
+      flowKey(0, '10.0.0.15', 3),
+      flowKey(0, 'fe80::1%eth0', 53),
+      flowKey(0, 'fe80::1%eth1', 53),
     ];
     expect(new Set(keys).size).toBe(keys.length);
   });
 
   it('refuses a key twice', () => {
-    const table = new UdpSessionTable<Entry>();
+    const table = new UdpFlowTable<Entry>();
     table.add(new Entry('a'));
     expect(() => table.add(new Entry('a'))).toThrow(RangeError);
   });
 
-  it('a session that has been replaced cannot delete its successor', () => {
-    const table = new UdpSessionTable<Entry>();
+  it('a flow that has been replaced cannot delete its successor', () => {
+    const table = new UdpFlowTable<Entry>();
     const [first, second] = [new Entry('a'), new Entry('a')];
     table.add(first);
     expect(table.delete(first)).toBe(true);
@@ -40,7 +34,7 @@ describe('UdpSessionTable', () => {
   });
 
   it('deleting while iterating visits everybody once', () => {
-    const table = new UdpSessionTable<Entry>();
+    const table = new UdpFlowTable<Entry>();
     for (let i = 0; i < 10; i++) table.add(new Entry(`${i}`));
     let seen = 0;
     for (const entry of table) {
@@ -54,7 +48,7 @@ describe('UdpSessionTable', () => {
     const step = fc.record({ op: fc.constantFrom('use', 'delete', 'evict'), id: fc.nat(7) });
     fc.assert(
       fc.property(fc.array(step, { maxLength: 80 }), (steps) => {
-        const table = new UdpSessionTable<Entry>();
+        const table = new UdpFlowTable<Entry>();
         let order: string[] = []; // oldest first
         for (const { op, id } of steps) {
           const key = op === 'evict' ? (table.leastRecent?.key ?? 'none') : `${id}`;

@@ -1,11 +1,12 @@
 import { createSocket } from 'node:dgram';
 import { fstatSync, openSync } from 'node:fs';
 import { afterEach, describe, expect, it } from 'vitest';
-import { UdpSession, type UdpSessionOwner } from '../../../../src/data-path/forward/udp-session.ts';
+import { type FlowOwner, NodeUdpFlow } from '../../../../src/data-path/forward/node-udp-flow.ts';
+import { instant } from '../../../../src/lib/duration.ts';
 import { backend } from '../../../support/data-path.ts';
 import { addr } from '../../../support/golden.ts';
 
-describe("a session that leaves from the client's address", () => {
+describe("a flow that leaves from the client's address", () => {
   const socket = createSocket('udp4');
   afterEach(() => socket.close());
 
@@ -13,20 +14,22 @@ describe("a session that leaves from the client's address", () => {
     const { id, endpoint, weight, maxConnections } = backend('127.0.0.1:9');
     const fd = openSync('/dev/null', 'r');
     const failure = await new Promise<Error>((resolve) => {
-      const owner: UdpSessionOwner = {
-        leaveFrom: () => ({ address: addr('192.0.2.1'), transparent: true }),
+      const owner: FlowOwner = {
         openTransparent: () => fd,
         reply: () => undefined,
-        upstreamFailed: (session, error) => {
-          session.close();
+        flowFailed: (flow, error) => {
+          flow.close();
           resolve(error);
         },
         datagramDropped: () => undefined,
-        sessionExpired: () => undefined,
+        closeFlow: () => undefined,
       };
+      const source = addr('192.0.2.1');
+      const client = { source, sourcePort: 1, destination: endpoint.address, destinationPort: 1 };
+      const peer = { socket, address: source.text, port: 1 };
+      const flow = new NodeUdpFlow({ key: '', client, listener: '', peer, now: instant(0), epoch: 0 }, owner);
       const member = { id, slot: 0, endpoint, weight, maxConnections, disposition: 'eligible' } as const;
-      const client = { socket, address: '192.0.2.1', port: 1 };
-      new UdpSession({ key: '', client, ticket: null, member, checked: 1, owner }).open();
+      flow.connect(member, { address: source, transparent: true });
     });
     expect(failure.message).toContain('fd');
     expect(() => fstatSync(fd)).toThrow('EBADF');
