@@ -106,6 +106,7 @@ export class DataPath {
         serves: (seat) => this.#serves(seat),
         received: (seat, message) => this.#receive(seat, message),
         exited: (seat, error) => this.#exited(seat, error),
+        orphaned: (fd) => options.opener.closeFd(fd),
       });
     });
   }
@@ -357,6 +358,7 @@ export class DataPath {
         this.#closedBy(seat, message.service);
         return;
       case 'ready':
+      case 'descriptors-taken':
       case 'stopped':
       case 'service-opened':
         return;

@@ -8,7 +8,13 @@ import { TimerWheel } from './forward/timer-wheel.ts';
 import type { OpenTransports } from './forward/transport.ts';
 import { UdpForwarder } from './forward/udp-forwarder.ts';
 import type { SourcesRef } from './guard/types.ts';
-import type { FromWorker, ProcessLimits, ToWorker, WorkerData } from './protocol.ts';
+import {
+  descriptorsIn,
+  type FromWorker,
+  type ProcessLimits,
+  type ToWorker,
+  type WorkerData,
+} from './protocol.ts';
 import { RecentFailures } from './scheduler/recent-failures.ts';
 import { SharedState } from './shared-state.ts';
 import { TcpService } from './tcp-service.ts';
@@ -84,6 +90,9 @@ export class Engine {
   }
 
   receive(message: ToWorker): void {
+    const fds = descriptorsIn(message);
+    // first: were it told later, a worker that dies in between would have both sides close them
+    if (fds.length > 0) this.#send({ type: 'descriptors-taken', fds });
     switch (message.type) {
       case 'service-open':
         this.#open(message);

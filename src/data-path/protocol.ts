@@ -72,8 +72,23 @@ export type ToWorker =
   /** Close everything by the deadline, then answer 'stopped'. */
   | { readonly type: 'stop'; readonly drain: Duration };
 
+/** The descriptors in a message. */
+export function descriptorsIn(message: ToWorker): number[] {
+  const listeners =
+    message.type === 'service-open'
+      ? message.listeners
+      : message.type === 'service-update'
+        ? message.opened
+        : message.type === 'listener'
+          ? [message.listener]
+          : [];
+  return listeners.map(({ fd }) => fd);
+}
+
 export type FromWorker =
   | { readonly type: 'ready' }
+  /** The worker has read a message with these descriptors: they are its own from here on. Comes before it does anything. */
+  | { readonly type: 'descriptors-taken'; readonly fds: readonly number[] }
   | { readonly type: 'service-opened'; readonly service: string }
   | { readonly type: 'service-closed'; readonly service: string }
   /** The worker has closed a listener to stop accepting; it needs a duplicate of it to go on. */

@@ -1,7 +1,7 @@
 import type { Clock, Timer } from '../lib/clock.ts';
 import { type Duration, type Instant, millis } from '../lib/duration.ts';
 import { TandemError } from '../lib/errors.ts';
-import type { FromWorker, ToWorker } from './protocol.ts';
+import { descriptorsIn, type FromWorker, type ToWorker } from './protocol.ts';
 import type { WorkerHandle, WorkerListener } from './worker-thread.ts';
 
 /** Before a dead worker is replaced; doubled each time until one lives for as long as the longest. */
@@ -21,6 +21,8 @@ export interface SeatOwner {
   received(seat: WorkerSeat, message: FromWorker): void;
   /** Its worker is gone; unless the seat is stopping, another one follows. */
   exited(seat: WorkerSeat, error: Error | null): void;
+  /** A descriptor that was posted to a worker which has ended without reading the message. */
+  orphaned(fd: number): void;
 }
 
 /** One of the data path's workers over its deaths: the thread of the day, and when the next one begins. */
@@ -38,6 +40,8 @@ export class WorkerSeat {
   #starting: { resolve: () => void; reject: (error: Error) => void } | null = null;
   #stopping: (() => void) | null = null;
   #beat: { count: number; at: Instant } | null = null;
+  /** Posted and not taken yet. */
+  readonly #underWay = new Set<number>();
 
   constructor(worker: number, clock: Clock, owner: SeatOwner) {
     this.worker = worker;
@@ -72,8 +76,17 @@ export class WorkerSeat {
     });
   }
 
+  /** Its descriptors are the worker's from here on; without a worker they are closed. */
   post(message: ToWorker): void {
-    this.#handle?.post(message);
+    for (const fd of descriptorsIn(message)) this.#underWay.add(fd);
+    if (this.#handle === null) this.#closeOrphans();
+    else this.#handle.post(message);
+  }
+
+  /** Nobody reads any more what was under way. */
+  #closeOrphans(): void {
+    for (const fd of this.#underWay) this.#owner.orphaned(fd);
+    this.#underWay.clear();
   }
 
   /** Ends the worker; resolves when it is gone. Its connections have until the deadline. */
@@ -128,6 +141,7 @@ export class WorkerSeat {
   #receive(message: FromWorker): void {
     if (message.type === 'stopped') this.#handle?.terminate();
     else if (message.type === 'ready') this.#becomeReady();
+    else if (message.type === 'descriptors-taken') for (const fd of message.fds) this.#underWay.delete(fd);
     else this.#owner.received(this, message);
   }
 
@@ -140,6 +154,7 @@ export class WorkerSeat {
 
   #exited(error: Error | null): void {
     this.#handle = null;
+    this.#closeOrphans();
     this.#ready = false;
     this.#stalled = false;
     this.#beat = null;

@@ -163,6 +163,21 @@ describe('DataPath', () => {
     await closing;
   });
 
+  it('closes what was posted to a worker that died before it read it, and nothing that one took', () => {
+    const { sockets, workers, dataPath } = rig();
+    dataPath.openService({ slot: 0, spec: spec(1, 2), backends: set });
+    const [opening] = workers[0]?.said ?? [];
+    const fds = opening?.type === 'service-open' ? opening.listeners.map(({ fd }) => fd) : [];
+    expect(fds).toHaveLength(2);
+    workers[0]?.listener.onMessage({ type: 'descriptors-taken', fds });
+    dataPath.updateService(spec(1, 2, 3), set);
+    const own = sockets.open.size;
+    expect(own).toBe(3 + 3);
+    workers[0]?.listener.onExit(new Error('broken'));
+    expect(sockets.open.size).toBe(own - 1);
+    for (const fd of fds) expect(sockets.open.has(fd)).toBe(true);
+  });
+
   it('does not wait for a service whose worker died', async () => {
     const { workers, dataPath } = rig();
     dataPath.openService({ slot: 0, spec: spec(1), backends: set });
