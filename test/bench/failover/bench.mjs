@@ -3,11 +3,13 @@
 // this needs.
 //
 //   bench.mjs --helpers DIR [--runs 7] [--faults stop,crash-both,...] [--adverts 1000,100,10] [--families 4,6]
-//             [--contenders tandem,keepalived] [--retries 1] [--json FILE] [--write FILE] [--keep-logs]
+//             [--contenders tandem,keepalived] [--retries 1] [--json FILE] [--base FILE] [--write FILE] [--keep-logs]
+//
+// --base is what --json wrote before: its rows stand where nothing was measured anew, and the document says which were.
 //
 // Every run is a network and processes of its own (cell.mjs), both families at once. A run during which the machine
 // itself stumbled is repeated, at most --retries times. Exit status 1 when Tandem is behind in a row, or a run failed.
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
@@ -29,6 +31,7 @@ const { values: options } = parseArgs({
     contenders: { type: 'string', default: Object.keys(CONTENDERS).join() },
     retries: { type: 'string', default: '1' },
     json: { type: 'string' },
+    base: { type: 'string' },
     write: { type: 'string' },
     'keep-logs': { type: 'boolean', default: false },
   },
@@ -54,6 +57,8 @@ for (const advert of wanted.adverts) {
   if (advert < 10 || advert > 40_950 || advert % 10 !== 0)
     throw new Error('--adverts: 10 to 40950, in tens of ms');
 }
+
+const base = options.base === undefined ? null : JSON.parse(readFileSync(options.base, 'utf8'));
 
 const dir = mkdtempSync(join(tmpdir(), 'tandem-failover-bench-'));
 const alive = new Set();
@@ -158,6 +163,30 @@ async function go(plan, measured, failures) {
   }
 }
 
+const rowOf = ({ fault, advert, family, contender }) => [fault, advert, family, contender].join();
+
+/** What was measured before, but for the rows that were measured anew. */
+function keptOf(before, fresh) {
+  const anew = new Set(fresh.map(rowOf));
+  return (before?.results ?? []).filter((result) => !anew.has(rowOf(result)));
+}
+
+function everyRow(before) {
+  if (before === null) return wanted;
+  const merged = (name, order) => order.filter((one) => [...before[name], ...wanted[name]].includes(one));
+  return {
+    runs: Math.min(before.runs, wanted.runs),
+    faults: merged('faults', Object.keys(FAULTS)),
+    adverts: [...new Set([...before.adverts, ...wanted.adverts])].sort((a, b) => b - a),
+    families: merged('families', [4, 6]),
+    contenders: merged('contenders', Object.keys(CONTENDERS)),
+  };
+}
+
+const measuredAgain = (fresh) => [
+  ...new Set(fresh.map(({ fault, advert }) => `${FAULTS[fault].title} at ${advert} ms`)),
+];
+
 async function main() {
   const begin = performance.now();
   const measured = new Map();
@@ -172,14 +201,17 @@ async function main() {
   for (const { contender, fault, advert, rep, why } of failures) {
     say(`failed: ${contender} ${fault} at ${advert} ms, run ${rep + 1}: ${why}`);
   }
-  const results = [...measured.values()].flat();
-  const rows = judge(results, wanted);
-  console.log(summary(rows, wanted));
+  const fresh = [...measured.values()].flat();
+  const results = [...keptOf(base, fresh), ...fresh];
+  const all = everyRow(base);
+  const rows = judge(results, all);
+  console.log(summary(rows, all));
   const facts = {
-    ...wanted,
-    failures: failures.length,
-    disturbed: disturbed().length,
-    minutes: (performance.now() - begin) / 60_000,
+    ...all,
+    failures: failures.length + (base?.failures ?? 0),
+    disturbed: disturbed().length + (base?.disturbed ?? 0),
+    minutes: (performance.now() - begin) / 60_000 + (base?.minutes ?? 0),
+    again: base === null ? [] : [...(base.again ?? []), ...measuredAgain(fresh)],
   };
   if (options.json !== undefined) {
     writeFileSync(options.json, `${JSON.stringify({ ...facts, rows, results, failed: failures })}\n`);

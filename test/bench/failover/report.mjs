@@ -215,12 +215,18 @@ function quality({ failures, disturbed }) {
   return parts.map((part) => `; ${part}`).join('');
 }
 
+function again({ again: rows }) {
+  if (rows.length === 0) return '';
+  const list = [...new Set(rows)].map((row) => `- ${row}`).join('\n');
+  return `\nMeasured again, both contenders, after Tandem was changed because of the first figures:\n\n${list}\n`;
+}
+
 export function document(rows, facts) {
   const { runs, contenders, minutes } = facts;
   return `# Failover beside keepalived
 
 Written by \`scripts/bench failover --write\` on ${new Date().toISOString().slice(0, 10)}: ${runs} runs for each row, ${Math.round(minutes)} minutes${quality(facts)}.
-${contenders.length > 1 ? `\n**${count(rows)}**\n` : ''}
+${again(facts)}${contenders.length > 1 ? `\n**${count(rows)}**\n` : ''}
 ${machine(contenders)}
 
 ## How it is measured
