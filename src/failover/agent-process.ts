@@ -42,8 +42,9 @@ export class AgentProcess {
       serialization: 'advanced',
       // A debugger's port or a test runner's hooks are not for the agent. Its garbage is collected by its one
       // real-time thread: helper threads have no such priority, and on a busy host it would wait for them. The code
-      // of a takeover, which may be first used after months, is kept: V8 else compiles anew what was not used lately.
-      execArgv: ['--single-threaded-gc', '--no-flush-bytecode'],
+      // of a takeover, which may be first used after months, is compiled at the start and kept: V8 compiles what is
+      // called, when it is called, and forgets what was not called lately.
+      execArgv: ['--single-threaded-gc', '--no-flush-bytecode', '--no-lazy'],
       stdio: ['ignore', 'inherit', 'inherit', 'ipc'],
     });
     const { pid } = this.#child;

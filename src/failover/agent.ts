@@ -48,7 +48,7 @@ class Agent {
       emit: (event) => this.#send({ type: 'event', event }),
       onTransition: (record) => {
         this.#send({ type: 'transition', record });
-        this.#heartbeat();
+        queueMicrotask(() => this.#heartbeat());
       },
       askClaim: (request, answer) => this.#askClaim(request, answer),
       supervisorSilence: () => this.#watch.silence(systemClock.now()),
@@ -208,7 +208,12 @@ class Agent {
     this.#routers.rejoin();
   }
 
+  /** In order, but after what is being done: a takeover has announced its addresses before it is told of. */
   #send(message: FromAgent, done: () => void = () => undefined): void {
+    queueMicrotask(() => this.#post(message, done));
+  }
+
+  #post(message: FromAgent, done: () => void): void {
     if (process.send === undefined || !process.connected) {
       done();
       return;

@@ -1,5 +1,5 @@
 import type { Clock, Timer } from '../lib/clock.ts';
-import type { Instant } from '../lib/duration.ts';
+import { type Instant, instant, millis } from '../lib/duration.ts';
 import type { TimerName } from '../vrrp/router.ts';
 import type { Surroundings } from './surroundings.ts';
 
@@ -21,10 +21,11 @@ export class RouterTimers {
     this.cancel(name);
     const fire = (): void => this.#onFired(name);
     // Active_Down is believed only when no advertisement lies unread; the others only if nothing stalled
-    const gate = name === 'active-down' ? this.#guard.afterDrain : this.#guard.run;
     this.#timers.set(
       name,
-      this.#clock.timerAt(at, () => gate.call(this.#guard, fire)),
+      name === 'active-down'
+        ? exactTimer(this.#clock, at, () => this.#guard.afterDrain(fire))
+        : this.#clock.timerAt(at, () => this.#guard.run(fire)),
     );
   }
 
@@ -35,4 +36,26 @@ export class RouterTimers {
   close(): void {
     for (const timer of this.#timers.values()) timer.cancel();
   }
+}
+
+/** By how much a timer of the event loop may be late: libuv counts whole milliseconds, from the begin of a turn. */
+const LATENESS = millis(2);
+
+/**
+ * To within microseconds: the last milliseconds pass turn by turn, with the sockets read in between. For what seldom
+ * expires and is waited for then, as Active_Down is.
+ */
+function exactTimer(clock: Clock, at: Instant, fire: () => void): Timer {
+  let turn: NodeJS.Immediate | null = null;
+  const wait = (): void => {
+    if (clock.now() >= at) fire();
+    else turn = setImmediate(wait);
+  };
+  const timer = clock.timerAt(instant(at - LATENESS), wait);
+  return {
+    cancel: () => {
+      timer.cancel();
+      if (turn !== null) clearImmediate(turn);
+    },
+  };
 }
