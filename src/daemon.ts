@@ -1,3 +1,7 @@
+import { fileURLToPath } from 'node:url';
+import { HttpListener } from './admin/http-listener.ts';
+import { pageFiles } from './admin/page-files.ts';
+import { AdminApi } from './admin/routes.ts';
 import { startAdminServer, startMetricsServer } from './admin/server.ts';
 import { loadConfig } from './config/load.ts';
 import { ConfigWatch } from './daemon/config-watch.ts';
@@ -10,6 +14,8 @@ import { loadNative, type Native } from './native/index.ts';
 import { createLogger, type LogFormat, type Logger } from './observability/logger.ts';
 import { Timeline } from './observability/timeline.ts';
 
+/** Beside this file once it is built. */
+const PAGE = fileURLToPath(new URL('./page', import.meta.url));
 /** sysexits(3) EX_SOFTWARE: a fault of the daemon itself. */
 const EXIT_SOFTWARE = 70;
 
@@ -41,15 +47,19 @@ export async function runDaemon(options: RunOptions): Promise<number> {
 
   const { emit } = timeline;
   for (const message of warnings) emit({ level: 'warn', name: 'config.warning', message, fields: {} });
-  const supervisor = new Supervisor({
+  const report = (error: unknown): void => logger.unexpected('admin API', error);
+  const supervisor: Supervisor = new Supervisor({
     config,
     native,
     clock: systemClock,
     timeline,
     manager: serviceManager(native, timeline),
+    prepare: ({ admin }) => http.apply(admin.http),
     onConfig: ({ node }) => logger.setLevel(node.logLevel),
   });
-  const report = (error: unknown): void => logger.unexpected('admin API', error);
+  const api = new AdminApi(supervisor, timeline);
+  const page = pageFiles(PAGE);
+  const http = new HttpListener({ route: (url) => page(url) ?? api.route(url), emit, report });
   const opened: (() => Promise<void>)[] = [];
   const close = async (): Promise<void> => {
     for (const end of opened.reverse()) await end();
@@ -57,8 +67,10 @@ export async function runDaemon(options: RunOptions): Promise<number> {
   };
   const start = async (): Promise<void> => {
     // first of all: it is the lock against a second daemon on the same configuration
-    const admin = await startAdminServer({ ...config.admin, backend: supervisor, timeline, report });
+    const admin = await startAdminServer({ ...config.admin, api, report });
     opened.push(() => admin.close());
+    opened.push(() => http.close());
+    await http.apply(config.admin.http);
     if (config.metrics !== null) {
       const metrics = await startMetricsServer({ ...config.metrics, backend: supervisor, report });
       opened.push(() => metrics.close());

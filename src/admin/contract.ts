@@ -3,10 +3,11 @@ import { EVENT_NAMES } from '../model/event.ts';
 import { WITNESS_STATES } from '../model/witness.ts';
 
 /**
- * What the admin API says and takes, shared by server and client: HTTP with JSON on a unix socket.
+ * What the admin API says and takes, shared by server and client: HTTP with JSON on a unix socket, and on [admin] listen.
  *
  *   GET  /v1/status                                   Status
  *   GET  /v1/events?after=SEQ&follow=1                 application/x-ndjson, one TandemEvent a line
+ *   GET  /v1/stream                                   text/event-stream: status-stream.ts
  *   POST /v1/services/:service/backends/:backend/state  { state, persist? } -> BackendStatus
  *   POST /v1/services/:service/backends/:backend/weight { weight, persist? } -> BackendStatus (weight null: as configured)
  *   POST /v1/reload                                   ReloadResult
@@ -345,6 +346,26 @@ export type ReloadResult = z.infer<typeof reloadResult>;
 export const errorBody = z.object({
   error: z.object({ code: z.string(), message: z.string(), hint: z.string().optional() }),
 });
+
+/**
+ * What a client may do: 'open' everything; 'token' read, and everything with the token; 'off' read, because
+ * there is no token that could allow more.
+ */
+export type Access = 'open' | 'token' | 'off';
+
+/** The first message of /v1/stream. */
+export interface StreamHello {
+  /** Names one life of the daemon: its events are numbered from 1. */
+  readonly epoch: string;
+  readonly access: Access;
+}
+
+/** Its message `status`. */
+export interface StreamStatus {
+  /** Wall-clock milliseconds since 1970. */
+  readonly time: number;
+  readonly status: Status;
+}
 
 /** What the server asks of the daemon; daemon.ts implements it. Failures are TandemErrors. */
 export interface AdminBackend {

@@ -5,9 +5,17 @@ import { EXIT, messageOf, TandemError } from '../lib/errors.ts';
 /** A request that the server answers with an error before the daemon is asked. */
 export class HttpError extends TandemError {
   readonly status: number;
-  constructor(status: number, code: string, message: string, hint?: string) {
+  readonly headers: Readonly<Record<string, string>>;
+  constructor(
+    status: number,
+    code: string,
+    message: string,
+    options: { hint?: string; headers?: Readonly<Record<string, string>> } = {},
+  ) {
+    const { hint, headers = {} } = options;
     super(code, message, { exitStatus: EXIT.usage, ...(hint === undefined ? {} : { hint }) });
     this.status = status;
+    this.headers = headers;
   }
 }
 
@@ -40,6 +48,9 @@ export function sendError(response: ServerResponse, error: unknown, report: (err
   if (response.headersSent) {
     response.destroy();
     return;
+  }
+  if (error instanceof HttpError) {
+    for (const [name, value] of Object.entries(error.headers)) response.setHeader(name, value);
   }
   const { code, message, hint } = known
     ? error

@@ -6,6 +6,7 @@ import {
   isUnspecified,
   prefixContains,
 } from '../lib/ip.ts';
+import { checkAdminFiles } from './check-admin.ts';
 import { type Group, groupsOf, placesOf } from './check-failover.ts';
 import { checkSourcesHere } from './check-source.ts';
 import type { Environment, HostInterface } from './environment.ts';
@@ -23,6 +24,7 @@ export function checkHost(file: FileSchema, environment: Environment): Finding[]
     ...checkAdminGroup(file, environment),
     ...checkPrograms(file, environment),
     ...checkSecret(file, environment),
+    ...checkAdminFiles(file, environment),
     ...checkPeerAddress(file, environment),
     ...checkWitnessInterface(file, environment),
     ...checkSourcesHere(file, environment),

@@ -32,6 +32,10 @@ function listenersOf(file: FileSchema): Listener[] {
     const { listen: endpoint } = file.metrics;
     listeners.push({ protocol: 'tcp', endpoint, path: ['metrics', 'listen'], owner: '[metrics]' });
   }
+  if (file.admin.listen !== undefined) {
+    const path = ['admin', 'listen'];
+    listeners.push({ protocol: 'tcp', endpoint: file.admin.listen, path, owner: '[admin]' });
+  }
   return listeners;
 }
 

@@ -75,6 +75,9 @@ const LIVE_SETTINGS: Settings<Config> = {
   'limits.warn_at': (config) => config.limits.warnAt,
   'limits.fd_reserve': (config) => config.limits.fdReserve,
   drain_timeout: (config) => config.drainTimeout,
+  'admin.listen': (config) => config.admin.http?.listen,
+  'admin.token_file': (config) => config.admin.http?.tokenFile ?? null,
+  'admin.tls': (config) => config.admin.http?.tls ?? null,
 };
 
 // metrics and logs carry the node's name in every line; sockets are bound, privileges

@@ -2,7 +2,8 @@ import { accessSync, constants, readdirSync, readFileSync, statSync } from 'node
 import { hostname, networkInterfaces } from 'node:os';
 import { errnoOf, messageOf } from '../lib/errors.ts';
 import { type IpPrefix, parsePrefix } from '../lib/ip.ts';
-import { isSecret, readSecret, type SecretFault } from '../lib/secret-file.ts';
+import { isSecret, readSecret, readToken, type SecretFault } from '../lib/secret-file.ts';
+import { isTlsMaterial, readTls, type TlsFault } from '../lib/tls-files.ts';
 
 /** A network interface of this host with the addresses that it carries now. */
 export interface HostInterface {
@@ -20,6 +21,10 @@ export interface Environment {
   programFault(path: string): string | undefined;
   /** Why the key in the file at an absolute path cannot be used; undefined when it can. */
   secretFault(path: string): SecretFault | undefined;
+  /** The same for a token that is sent in an HTTP header. */
+  tokenFault(path: string): SecretFault | undefined;
+  /** Why a server's certificate and key cannot be used; undefined when they can. */
+  tlsFault(certificate: string, key: string): TlsFault | undefined;
 }
 
 /** The host that this process runs on. */
@@ -58,6 +63,14 @@ export const systemEnvironment: Environment = {
   secretFault(path) {
     const reading = readSecret(path);
     return isSecret(reading) ? undefined : reading;
+  },
+  tokenFault(path) {
+    const reading = readToken(path);
+    return isSecret(reading) ? undefined : reading;
+  },
+  tlsFault(certificate, key) {
+    const reading = readTls(certificate, key, Date.now());
+    return isTlsMaterial(reading) ? undefined : reading;
   },
 };
 

@@ -170,6 +170,7 @@ function renderUnicast({ ownAddresses, peerAddresses }: Node): string {
 const ADMIN = `[admin]
 #socket = "/run/tandem/admin.sock"
 #group = "adm"                   # whose members may use the tandem command
+#listen = "127.0.0.1:9465"       # status page: http://127.0.0.1:9465/
 
 [metrics]
 listen = "127.0.0.1:9464"        # /metrics for Prometheus, /healthz

@@ -2,7 +2,7 @@ import { type Duration, millis, seconds } from '../lib/duration.ts';
 import { formatEndpoint, type IpFamily, type IpPrefix, ipFromBytes } from '../lib/ip.ts';
 import type { ProxyVersion } from '../lib/proxy-header.ts';
 import type { AgentCheckSpec } from '../model/agent-check.ts';
-import type { Config } from '../model/config.ts';
+import type { AdminHttpSpec, Config } from '../model/config.ts';
 import type {
   AnnounceSpec,
   CommandLine,
@@ -54,9 +54,18 @@ export function resolveConfig(file: FileSchema, path: string, hostname: string):
     drainTimeout: file.drain_timeout,
     services: file.service.map(resolveService),
     failover: file.failover === undefined ? null : resolveFailover(file.failover),
-    admin: { socket: file.admin.socket, group: file.admin.group ?? null },
+    admin: {
+      socket: file.admin.socket,
+      group: file.admin.group ?? null,
+      http: resolveAdminHttp(file.admin),
+    },
     metrics: file.metrics === undefined ? null : { listen: file.metrics.listen },
   };
+}
+
+function resolveAdminHttp({ listen, token_file: tokenFile, tls }: FileSchema['admin']): AdminHttpSpec | null {
+  if (listen === undefined) return null;
+  return { listen, tokenFile: tokenFile ?? null, tls: tls ?? null };
 }
 
 export function resolveService(service: ServiceSection): ServiceSpec {

@@ -64,6 +64,8 @@ export interface SupervisorOptions {
   readonly timeline: Timeline;
   /** Who is told when it is ready, reloads, stops, and how it fares. */
   readonly manager: ServiceManager;
+  /** Applies what a reload changes about the shell and can fail; then everything is as before. */
+  readonly prepare: (config: Config) => Promise<void>;
   /** Applies what a reload changes about the log. */
   readonly onConfig: (config: Config) => void;
 }
@@ -77,6 +79,7 @@ export class Supervisor implements AdminBackend {
   readonly #clock: Clock;
   readonly #timeline: Timeline;
   readonly #manager: ServiceManager;
+  readonly #prepare: (config: Config) => Promise<void>;
   readonly #onConfig: (config: Config) => void;
   readonly #workers: number;
   readonly #relay: RelayKind;
@@ -104,6 +107,7 @@ export class Supervisor implements AdminBackend {
     this.#clock = clock;
     this.#timeline = timeline;
     this.#manager = options.manager;
+    this.#prepare = options.prepare;
     this.#onConfig = options.onConfig;
     this.#startedAt = clock.wallMillis();
     this.#configLoadedAt = this.#startedAt;
@@ -291,7 +295,7 @@ export class Supervisor implements AdminBackend {
       // a secret that cannot be used refuses the reload
       if (before.failover === null && after.failover?.peer) loadSecret(after.failover.peer.secretFile);
       this.#services.checkRoom(plan.joining.services, plan.joining.backends);
-      this.#dataPath.reserve(plan.listeners);
+      await this.#reserve(plan, after);
       // nothing below can be refused: from here on the new configuration is in force
       this.#config = after;
       this.#configLoadedAt = this.#clock.wallMillis();
@@ -314,6 +318,17 @@ export class Supervisor implements AdminBackend {
     } finally {
       // also after a refusal: the old configuration serves on
       if (this.#announced) this.#manager.ready();
+    }
+  }
+
+  /** What can fail of a reload, or nothing of it. */
+  async #reserve({ listeners }: ReloadPlan, config: Config): Promise<void> {
+    const unreserve = this.#dataPath.reserve(listeners);
+    try {
+      await this.#prepare(config);
+    } catch (error) {
+      unreserve();
+      throw error;
     }
   }
 

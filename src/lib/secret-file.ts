@@ -1,10 +1,12 @@
 import { closeSync, constants, fstatSync, openSync, readSync } from 'node:fs';
-import { errnoOf, messageOf } from './errors.ts';
+import { EXIT, errnoOf, messageOf, TandemError } from './errors.ts';
 
 export const MIN_SECRET_BYTES = 32;
 export const MAX_SECRET_BYTES = 4_096;
 const OTHERS = 0o007;
 const WRITE_ONE = 'write one: openssl rand -hex 32';
+/** What an HTTP header can carry as one word (RFC 6750, section 2.1, takes less). */
+const HEADER_WORD = /^[\x21-\x7e]+$/;
 
 /** Why a secret file cannot be used. Its words never hold what is in the file. */
 export interface SecretFault {
@@ -41,6 +43,25 @@ export function readSecret(path: string): Uint8Array | SecretFault {
 
 export const isSecret = (reading: Uint8Array | SecretFault): reading is Uint8Array =>
   reading instanceof Uint8Array;
+
+/** The same for a token that is sent in an HTTP header. Never throws. */
+export function readToken(path: string): Uint8Array | SecretFault {
+  const reading = readSecret(path);
+  if (!isSecret(reading) || HEADER_WORD.test(Buffer.from(reading).toString('latin1'))) return reading;
+  return unusable('holds characters that an HTTP header cannot carry, or blanks');
+}
+
+/** What was read. @throws TandemError `code`; the message never holds the secret */
+export function requireSecret(
+  reading: Uint8Array | SecretFault,
+  { path, code, what }: { path: string; code: string; what: string },
+): Uint8Array {
+  if (isSecret(reading)) return reading;
+  throw new TandemError(code, `the ${what} ${path} ${reading.fault}`, {
+    hint: reading.hint,
+    exitStatus: reading.denied ? EXIT.noPermission : EXIT.usage,
+  });
+}
 
 function trimmed(bytes: Buffer): Uint8Array | SecretFault {
   const text = Buffer.from(bytes.toString('latin1').trim(), 'latin1');

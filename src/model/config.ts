@@ -39,6 +39,17 @@ export interface Config {
     readonly socket: string;
     /** Group that may use the socket (mode 0660); null: owner alone (0600). */
     readonly group: string | null;
+    /** The admin API and the status page over HTTP; null: on the socket alone. */
+    readonly http: AdminHttpSpec | null;
   };
   readonly metrics: { readonly listen: Endpoint } | null;
+}
+
+/** Where the admin API is served beside its unix socket. Beyond loopback, both secrets are there. */
+export interface AdminHttpSpec {
+  readonly listen: Endpoint;
+  /** File with the token that every action needs; null: nothing can be changed here. */
+  readonly tokenFile: string | null;
+  /** Files in PEM; null: plain HTTP. */
+  readonly tls: { readonly certificate: string; readonly key: string } | null;
 }

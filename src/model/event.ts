@@ -61,6 +61,8 @@ export const EVENT_NAMES = [
   'notify.finished',
   'notify.failed',
   'notify.vetoed',
+  'admin.action',
+  'admin.denied',
 ] as const;
 export type EventName = (typeof EVENT_NAMES)[number];
 

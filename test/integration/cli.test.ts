@@ -12,6 +12,7 @@ import {
   reloadResult,
   status,
 } from '../../src/admin/contract.ts';
+import { AdminApi } from '../../src/admin/routes.ts';
 import { type AdminServer, startAdminServer } from '../../src/admin/server.ts';
 import { EXIT, TandemError } from '../../src/lib/errors.ts';
 import { Timeline } from '../../src/observability/timeline.ts';
@@ -35,7 +36,12 @@ beforeEach(async () => {
   backend = new FakeAdmin();
   timeline = new Timeline({ wallMillis: Date.now });
   children = [];
-  server = await startAdminServer({ socket, group: null, backend, timeline, report: () => undefined });
+  server = await startAdminServer({
+    socket,
+    group: null,
+    api: new AdminApi(backend, timeline),
+    report: () => undefined,
+  });
 });
 
 afterEach(async () => {

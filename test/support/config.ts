@@ -21,6 +21,8 @@ export function hostWith(interfaces: Readonly<Record<string, readonly string[]>>
     groups: () => ['root', 'adm', 'tandem'],
     programFault: () => undefined,
     secretFault: () => undefined,
+    tokenFault: () => undefined,
+    tlsFault: () => undefined,
   };
 }
 

@@ -33,7 +33,7 @@ export class Tandem {
   }
 
   /**
-   * Starts the daemon with this configuration (the `[admin]` section is added here) and waits until it
+   * Starts the daemon with this configuration (the admin socket is added here) and waits until it
    * answers. Throws with its output when it ends first.
    */
   static async start(
@@ -132,7 +132,7 @@ export class Tandem {
     return this.host.run(['node', MAIN, ...args, '--socket', this.socket]);
   }
 
-  /** Replaces the configuration file (the `[admin]` section is added) without telling the daemon. */
+  /** Replaces the configuration file (the admin socket is added) without telling the daemon. */
   writeConfig(toml: string): void {
     writeFileSync(this.configPath, withAdmin(toml, this.socket));
   }
@@ -168,9 +168,11 @@ export class Tandem {
   }
 }
 
+/** A section of the test's own gets the socket's path, unless it has one. */
 function withAdmin(toml: string, socket: string): string {
-  if (/^\[admin\]/m.test(toml)) return toml;
-  return `${toml}\n[admin]\nsocket = ${JSON.stringify(socket)}\n`;
+  const line = `socket = ${JSON.stringify(socket)}`;
+  if (!/^\[admin\]$/m.test(toml)) return `${toml}\n[admin]\n${line}\n`;
+  return /^socket = /m.test(toml) ? toml : toml.replace(/^\[admin\]$/m, `[admin]\n${line}`);
 }
 
 function get(socketPath: string, path: string): Promise<string> {

@@ -38,6 +38,8 @@ const refused: [file: string, line: string][] = [
   ['src/failover/a.ts', "import '../control-path/pool.ts';"],
   ['src/admin/a.ts', "import '../daemon.ts';"],
   ['src/native/index.ts', "import '../model/health.ts';"],
+  ['src/page/a.ts', "import '../lib/ip.ts';"],
+  ['src/page/b.ts', "import 'node:fs';"],
   ['src/doctor/a.ts', "import '../data-path/worker.ts';"],
   ['src/doctor/b.ts', "import '../daemon.ts';"],
   ['src/doctor/collect/a.ts', "import '../../admin/server.ts';"],
@@ -65,6 +67,7 @@ const accepted: [file: string, line: string][] = [
   ['src/doctor/checks/ok.ts', "import '../facts.ts';"],
   ['src/cli/commands/run.ts', "import '../../daemon.ts';"],
   ['src/cli/commands/ok.ts', "import '../../admin/client.ts';"],
+  ['src/page/ok.ts', "import type { Status } from '../admin/contract.ts';"],
   ['src/daemon.ts', "import './data-path/data-path.ts';"],
 ];
 

@@ -6,6 +6,7 @@ import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { AdminClient } from '../../../src/admin/client.ts';
+import { AdminApi } from '../../../src/admin/routes.ts';
 import { type AdminServer, startAdminServer, startMetricsServer } from '../../../src/admin/server.ts';
 import { EXIT, TandemError } from '../../../src/lib/errors.ts';
 import { parseEndpoint } from '../../../src/lib/ip.ts';
@@ -41,8 +42,7 @@ async function start(options: { group?: string | null; socket?: string } = {}): 
   const server = await startAdminServer({
     socket: options.socket ?? socket,
     group: options.group ?? null,
-    backend,
-    timeline,
+    api: new AdminApi(backend, timeline),
     report: (error) => reported.push(error),
   });
   owned.push(() => server.close());

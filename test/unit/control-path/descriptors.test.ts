@@ -22,6 +22,8 @@ const config = (limits: string, ...services: string[]): Config =>
         groups: () => [],
         programFault: () => undefined,
         secretFault: () => undefined,
+        tokenFault: () => undefined,
+        tlsFault: () => undefined,
       },
     },
   );

@@ -10,6 +10,8 @@ const environment = {
   groups: () => [],
   programFault: () => undefined,
   secretFault: () => undefined,
+  tokenFault: () => undefined,
+  tlsFault: () => undefined,
 };
 
 const service = (name: string, port: number, more = 'protocol = "tcp"'): string =>
