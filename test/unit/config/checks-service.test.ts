@@ -122,7 +122,7 @@ describeFaults('listeners', [
   ),
   fault(
     'a UDP wildcard without the native relay',
-    service('protocol = "udp"', 'web', '"0.0.0.0:53"') + backend() + '[data_path]\nrelay = "node"\n',
+    `${service('protocol = "udp"', 'web', '"0.0.0.0:53"')}${backend()}[data_path]\nrelay = "node"\n`,
     'service[0].listen[0]',
     '"0.0.0.0:53"',
     /wildcard: with relay = "node" UDP replies/,
