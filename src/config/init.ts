@@ -33,7 +33,12 @@ export interface InitPeer {
   readonly interface?: string;
   /** For networks without multicast: addresses of this host and of the peer. Null speaks multicast. */
   readonly unicast: { readonly own: readonly string[]; readonly peer: readonly string[] } | null;
+  /** The nodes' own addresses, for planned handovers over [failover.peer]; null leaves that out. */
+  readonly peering: { readonly own: string; readonly peer: string } | null;
 }
+
+/** Where both nodes have the key of [failover.peer]. */
+export const PEER_KEY = '/etc/tandem/peer.key';
 
 export interface InitFile {
   /** Without a folder: "lb-a.toml". */
@@ -48,6 +53,8 @@ interface Node {
   readonly peerName: string | null;
   readonly peerAddresses: readonly string[];
   readonly ownAddresses: readonly string[];
+  /** Of the other node, for [failover.peer]. */
+  readonly peering: string | null;
 }
 
 /**
@@ -65,6 +72,7 @@ export function renderInit(request: InitRequest): InitFile[] {
     peerName: peer?.nodeName ?? null,
     ownAddresses: peer?.unicast?.own ?? [],
     peerAddresses: peer?.unicast?.peer ?? [],
+    peering: peer?.peering?.peer ?? null,
   };
   if (peer === null) return [renderNode(request, here)];
   const there: Node = {
@@ -74,6 +82,7 @@ export function renderInit(request: InitRequest): InitFile[] {
     peerName: request.nodeName,
     ownAddresses: here.peerAddresses,
     peerAddresses: here.ownAddresses,
+    peering: peer.peering?.own ?? null,
   };
   return [renderNode(request, here), renderNode(request, there)];
 }
@@ -150,13 +159,22 @@ function renderFailover(request: InitRequest, node: Node): string {
   return `[failover]
 interface = ${quoted(node.interface)}
 advertise_interval = "100ms"     # the same on both nodes; the other one takes over after about three of them
-
+${renderPeering(node)}
 [[failover.group]]
 vrid = ${request.vrid ?? 51}                        # the same on both nodes, and no other router's on this network
 priority = ${node.priority}                   # the higher one is active
 addresses = ${list(request.virtualAddresses)}
 #preempt = false                 # stay with the node that is active when a better one comes back
 ${renderUnicast(node)}`;
+}
+
+function renderPeering({ peering }: Node): string {
+  if (peering === null) return '';
+  return `
+[failover.peer]                  # planned handovers keep connections
+address = ${quoted(peering)}
+secret_file = "${PEER_KEY}"    # the same on both nodes
+`;
 }
 
 function renderUnicast({ ownAddresses, peerAddresses }: Node): string {

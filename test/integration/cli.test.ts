@@ -1,5 +1,5 @@
 import { type ChildProcess, execFileSync, spawn } from 'node:child_process';
-import { chmodSync, existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { chmodSync, existsSync, mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -566,16 +566,24 @@ describe('tandem init', () => {
       [/other host.*: /, 'lb-b'],
       [/Virtual addresses.*: /, '10.0.0.100/24'],
       [/Interface.*: /, 'lo'],
+      [/Address of the other host.*: /, 'lb-b'],
+      [/not an IP address[\s\S]*Address of the other host.*: /, '10.0.0.3'],
+      [/Address of this host.*127\.0\.0\.1.*: /, '10.0.0.2'],
+      [/multicast.*: /, 'perhaps'],
+      [/Answer yes or no[\s\S]*multicast.*: /, 'no'],
       [/Name of the service.*: /, ''],
       [/Protocol.*: /, 'sctp'],
       [/not "sctp"[\s\S]*Protocol.*: /, ''],
       [/Port.*: /, '8080'],
-      [/Backends.*: /, '10.0.1.11:8080 10.0.1.12:8080'],
+      [/Backends.*: /, ''],
+      [/at least one backend[\s\S]*Backends.*: /, '10.0.1.11:8080 10.0.1.12:8080'],
       [/Path of.*: /, '/health'],
     ];
     let text = '';
+    let all = '';
     child.stdout.on('data', (chunk) => {
       text += chunk;
+      all += chunk;
       const next = answers[0];
       if (next === undefined || !next[0].test(text)) return;
       answers.shift();
@@ -583,8 +591,33 @@ describe('tandem init', () => {
       child.stdin.write(`${next[1]}\r`);
     });
     expect(await new Promise((resolve) => child.once('close', resolve))).toBe(0);
-    const { stdout } = await tandem('check', join(directory, 'lb-b.toml'));
+    const { stdout } = await tandem('check', '--other-host', join(directory, 'lb-b.toml'));
     expect(stdout).toContain('ok (1 service, 2 backends, 1 failover group)');
+    const [a, b] = ['lb-a', 'lb-b'].map((name) => readFileSync(join(directory, `${name}.toml`), 'utf8'));
+    expect(a).toContain('unicast = { source = "10.0.0.2", peers = ["10.0.0.3"] }');
+    expect(b).toMatch(/^address = "10\.0\.0\.2"$/m);
+    const key = join(directory, 'peer.key');
+    expect(statSync(key).mode & 0o777).toBe(0o600);
+    const secret = readFileSync(key, 'utf8').trim();
+    expect(secret).toMatch(/^[0-9a-f]{64}$/);
+    // shown is what to copy where, and never the secret
+    expect(all).not.toContain(secret);
+    expect(all).toMatch(/install -D -m 640 -g tandem \S*lb-a\.toml \/etc\/tandem\/tandem\.toml/);
+    expect(all).toMatch(/scp \S*lb-b\.toml \S*peer\.key root@10\.0\.0\.3:/);
+  });
+
+  it('a key is not overwritten either, and with --force closed to others first', async () => {
+    const args = [...PAIR, '--own-ip', '10.0.0.2', '--peer-ip', '10.0.0.3', '--output-dir', directory];
+    const key = join(directory, 'peer.key');
+    writeFileSync(key, 'precious', { mode: 0o644 });
+    expect(await tandem('init', ...args)).toMatchObject({ code: EXIT.failure });
+    expect(readFileSync(key, 'utf8')).toBe('precious');
+    expect((await tandem('init', ...args, '--force')).code).toBe(0);
+    expect(readFileSync(key, 'utf8')).toMatch(/^[0-9a-f]{64}\n$/);
+    expect(statSync(key).mode & 0o777).toBe(0o600);
+    const half = await tandem('init', ...PAIR, '--own-ip', '10.0.0.2', '--output-dir', join(directory, 'x'));
+    expect(half).toMatchObject({ code: EXIT.usage });
+    expect(half.stderr).toContain('belong together');
   });
 });
 

@@ -1,15 +1,24 @@
-import { existsSync, mkdirSync, writeFileSync } from 'node:fs';
-import { hostname, networkInterfaces } from 'node:os';
+import { randomBytes } from 'node:crypto';
+import { chmodSync, existsSync, mkdirSync, writeFileSync } from 'node:fs';
+import { hostname } from 'node:os';
 import { join } from 'node:path';
-import { type Command, InvalidArgumentError } from 'commander';
-import { type InitFile, type InitRequest, type InitService, renderInit } from '../../config/init.ts';
+import { type Command, InvalidArgumentError, Option } from 'commander';
+import {
+  type InitFile,
+  type InitPeer,
+  type InitRequest,
+  type InitService,
+  PEER_KEY,
+  renderInit,
+} from '../../config/init.ts';
 import { EXIT, errnoOf, messageOf, TandemError } from '../../lib/errors.ts';
-import type { Protocol } from '../../model/service.ts';
-import { canAsk, Questions } from '../ask.ts';
+import { canAsk } from '../ask.ts';
 import { DEFAULT_CONFIG, type Session } from '../session.ts';
 import type { Host } from './host.ts';
+import { firstInterface, integer, interview, portOf, protocolOf, words } from './init-interview.ts';
 
-interface InitOptions {
+/** What the flags say, completed by answers. */
+export interface InitOptions {
   readonly node?: string;
   readonly peer?: string;
   readonly interface?: string;
@@ -21,7 +30,10 @@ interface InitOptions {
   readonly health?: string;
   readonly unicastOwn: readonly string[];
   readonly unicastPeer: readonly string[];
-  readonly output: string;
+  readonly ownIp?: string;
+  readonly peerIp?: string;
+  readonly outputDir: string;
+  readonly output?: string;
   readonly force?: boolean;
 }
 
@@ -45,7 +57,13 @@ export function addInit(program: Command, host: Host): void {
     .option('--health <path>', 'ask TCP backends for this path over HTTP')
     .option('--unicast-own <ip>', 'no multicast: this address of ours; may be repeated', append, [])
     .option('--unicast-peer <ip>', 'no multicast: this address of the peer; may be repeated', append, [])
-    .option('-o, --output <folder>', 'where to write', '.')
+    .option(
+      '--own-ip <ip>',
+      "this host's own address: with --peer-ip for planned handovers, and a key for them",
+    )
+    .option('--peer-ip <ip>', "the other host's own address")
+    .option('-o, --output-dir <folder>', 'where to write', '.')
+    .addOption(new Option('--output <folder>').hideHelp())
     .option('--force', 'overwrite files that exist')
     .action((options: InitOptions, command: Command) =>
       host.run(command, (session) => init(session, options)),
@@ -60,23 +78,57 @@ async function init(session: Session, options: InitOptions): Promise<number> {
       exitStatus: EXIT.usage,
     });
   }
-  const request = asks ? await interview(session, options) : requestOf(options);
+  const request = requestOf(asks ? await interview(session.io, options) : options);
   const files = renderInit(request);
   await check(files);
-  const paths = write(files, options);
+  const folder = options.output ?? options.outputDir;
+  const key = request.peer?.peering ? [keyFile()] : [];
+  const paths = write([...files, ...key], folder, options.force === true);
   if (session.json) session.printJson({ files: paths });
   else {
     session.print(...paths);
-    session.note(
-      `Next: look them over, copy each to its host as ${DEFAULT_CONFIG}, then "tandem check" there.`,
-    );
+    for (const line of nextSteps(request, files, folder)) session.note(line);
   }
   return EXIT.ok;
 }
 
+/** A file that only its owner may read. */
+interface SecretFile extends InitFile {
+  readonly mode: number;
+}
+
+/** 32 bytes, as "openssl rand -hex 32" gives them. */
+const keyFile = (): SecretFile => ({
+  file: 'peer.key',
+  text: `${randomBytes(32).toString('hex')}\n`,
+  mode: 0o600,
+});
+
+/** What to copy where, as commands for root. */
+function nextSteps({ peer }: InitRequest, files: readonly InitFile[], folder: string): string[] {
+  const keyed = peer?.peering ? [join(folder, 'peer.key')] : [];
+  const [own, other] = files.map(({ file }) => join(folder, file));
+  const install = (from: string, to: string): string => `  install -D -m 640 -g tandem ${from} ${to}`;
+  const begin = '  tandem check && systemctl enable --now tandem';
+  const lines = ['Next: look them over; then on this host, as root:', install(own ?? '', DEFAULT_CONFIG)];
+  lines.push(...keyed.map((path) => install(path, PEER_KEY)), begin);
+  if (peer === null || other === undefined) return lines;
+  const carried = [other, ...keyed].join(' ');
+  return [
+    ...lines,
+    `and for ${peer.nodeName}:`,
+    `  scp ${carried} root@${peer.peering?.peer ?? peer.nodeName}:`,
+    ...[other, ...keyed].map((path, i) => `  ${there(path, i === 0 ? DEFAULT_CONFIG : PEER_KEY)}`),
+    `  ${begin.trim()}`,
+    ...(keyed.length === 0 ? [] : ['The key is a secret: remove the copies that are left.']),
+  ];
+}
+
+const there = (path: string, to: string): string =>
+  `install -D -m 640 -g tandem ${path.slice(path.lastIndexOf('/') + 1)} ${to}`;
+
 function requestOf(options: InitOptions): InitRequest {
-  const { vrid, priority, peerInterface, unicastOwn, unicastPeer, health } = options;
-  const unicast = unicastPeer.length === 0 ? null : { own: unicastOwn, peer: unicastPeer };
+  const { vrid, priority, health } = options;
   return {
     nodeName: options.node ?? hostname(),
     interface: options.interface ?? firstInterface(),
@@ -84,81 +136,31 @@ function requestOf(options: InitOptions): InitRequest {
     services: options.service.map((service) => withHealth(service, health)),
     ...(vrid === undefined ? {} : { vrid }),
     ...(priority === undefined ? {} : { priority }),
-    peer:
-      options.peer === undefined
-        ? null
-        : {
-            nodeName: options.peer,
-            unicast,
-            ...(peerInterface === undefined ? {} : { interface: peerInterface }),
-          },
+    peer: options.peer === undefined ? null : peerOf(options.peer, options),
+  };
+}
+
+/** @throws TandemError when a flag needs another one */
+function peerOf(nodeName: string, options: InitOptions): InitPeer {
+  const { peerInterface, unicastOwn, unicastPeer, ownIp, peerIp, address } = options;
+  if ((ownIp === undefined) !== (peerIp === undefined)) {
+    throw new TandemError('init-incomplete', '--own-ip and --peer-ip belong together', {
+      hint: 'each node has to know the other one',
+      exitStatus: EXIT.usage,
+    });
+  }
+  const peering = ownIp === undefined || peerIp === undefined ? null : { own: ownIp, peer: peerIp };
+  return {
+    nodeName,
+    unicast: unicastPeer.length === 0 ? null : { own: unicastOwn, peer: unicastPeer },
+    // a section of the failover, which there is not without virtual addresses
+    peering: address.length === 0 ? null : peering,
+    ...(peerInterface === undefined ? {} : { interface: peerInterface }),
   };
 }
 
 const withHealth = (service: InitService, path: string | undefined): InitService =>
   service.protocol === 'tcp' && path !== undefined ? { ...service, healthPath: path } : service;
-
-/** Asks for what no flag has told. */
-async function interview(session: Session, options: InitOptions): Promise<InitRequest> {
-  const questions = new Questions(session.io);
-  const open = async (given: string | undefined, question: string, fallback: string): Promise<string> =>
-    given ?? (await questions.ask(question, fallback));
-  try {
-    const node = await open(options.node, "This host's name", hostname());
-    const peer = await open(options.peer, 'Name of the other host (empty: there is none)', '');
-    const address =
-      options.address.length > 0
-        ? options.address
-        : words(await questions.ask('Virtual addresses with prefix length (empty: no failover)', ''));
-    const name =
-      address.length === 0
-        ? firstInterface()
-        : await open(options.interface, 'Interface of the virtual addresses', firstInterface());
-    const service = await askForService(questions, options.health);
-    return requestOf({
-      ...options,
-      node,
-      address,
-      interface: name,
-      service: [service],
-      ...(peer === '' ? {} : { peer }),
-    });
-  } finally {
-    questions.close();
-  }
-}
-
-async function askForService(questions: Questions, health: string | undefined): Promise<InitService> {
-  const name = await questions.ask('Name of the service', 'web');
-  const protocol = await askFor(questions, 'Protocol, tcp or udp', 'tcp', protocolOf);
-  const port = await askFor(questions, 'Port for clients', protocol === 'tcp' ? '80' : '53', portOf);
-  const backends = words(await questions.ask('Backends as ADDRESS:PORT, separated by spaces', ''));
-  const path =
-    protocol === 'udp'
-      ? ''
-      : (health ?? (await questions.ask('Path of an HTTP health check (empty: connect only)', '')));
-  return { name, protocol, port, backends, healthPath: path === '' ? null : path };
-}
-
-/** Asks again until the answer is one. */
-async function askFor<T>(
-  questions: Questions,
-  question: string,
-  fallback: string,
-  parse: (text: string) => T,
-): Promise<T> {
-  for (;;) {
-    const answer = await questions.ask(question, fallback);
-    try {
-      return parse(answer);
-    } catch (error) {
-      if (!(error instanceof InvalidArgumentError)) throw error;
-      questions.tell(error.message);
-    }
-  }
-}
-
-const words = (text: string): string[] => text.split(/[\s,]+/).filter((word) => word !== '');
 
 /** Nothing is written that the daemon would not take; what this host lacks the other one may have. */
 async function check(files: readonly InitFile[]): Promise<void> {
@@ -166,19 +168,23 @@ async function check(files: readonly InitFile[]): Promise<void> {
   for (const { file, text } of files) parseConfig(text, file, { hostFaults: 'warning' });
 }
 
-function write(files: readonly InitFile[], { output, force }: InitOptions): string[] {
-  const paths = files.map(({ file }) => join(output, file));
+function write(files: readonly (InitFile | SecretFile)[], folder: string, force: boolean): string[] {
+  const paths = files.map(({ file }) => join(folder, file));
   const taken = paths.filter((path) => existsSync(path));
-  if (taken.length > 0 && force !== true) throw exists(taken.join(', '));
+  if (taken.length > 0 && !force) throw exists(taken.join(', '));
   try {
     // not recursive: Node goes round in circles where a folder refuses new ones with ENOENT, as those of /proc do
-    if (!existsSync(output)) mkdirSync(output);
-    for (const { file, text } of files) {
-      writeFileSync(join(output, file), text, { flag: force === true ? 'w' : 'wx' });
+    if (!existsSync(folder)) mkdirSync(folder);
+    for (const one of files) {
+      const path = join(folder, one.file);
+      const mode = 'mode' in one ? one.mode : 0o666;
+      // a file that was open to others must not get the secret before it is closed to them
+      if ('mode' in one && force && existsSync(path)) chmodSync(path, mode);
+      writeFileSync(path, one.text, { flag: force ? 'w' : 'wx', mode });
     }
   } catch (error) {
-    if (errnoOf(error) === 'EEXIST') throw exists(output);
-    throw new TandemError('init-write', `cannot write to ${output}: ${messageOf(error)}`, {
+    if (errnoOf(error) === 'EEXIST') throw exists(folder);
+    throw new TandemError('init-write', `cannot write to ${folder}: ${messageOf(error)}`, {
       exitStatus: errnoOf(error) === 'EACCES' ? EXIT.noPermission : EXIT.osError,
       cause: error,
     });
@@ -188,14 +194,8 @@ function write(files: readonly InitFile[], { output, force }: InitOptions): stri
 
 function exists(what: string): TandemError {
   return new TandemError('file-exists', `${what} exists already`, {
-    hint: 'write elsewhere with --output, or over it with --force',
+    hint: 'write elsewhere with --output-dir, or over it with --force',
   });
-}
-
-/** The first interface of this host that is not the loopback. */
-function firstInterface(): string {
-  const found = Object.entries(networkInterfaces()).find(([, all]) => all?.some((one) => !one.internal));
-  return found?.[0] ?? 'eth0';
 }
 
 const append = (text: string, before: readonly string[]): string[] => [...before, text];
@@ -214,19 +214,4 @@ function appendService(text: string, before: readonly InitService[]): InitServic
     healthPath: null,
   };
   return [...before, service];
-}
-
-function protocolOf(text: string): Protocol {
-  if (text === 'tcp' || text === 'udp') return text;
-  throw new InvalidArgumentError(`The protocol is tcp or udp, not "${text}".`);
-}
-
-const portOf = (text: string): number => integer(1, 65_535)(text);
-
-function integer(min: number, max: number): (text: string) => number {
-  return (text) => {
-    const value = Number(text);
-    if (/^\d+$/.test(text) && value >= min && value <= max) return value;
-    throw new InvalidArgumentError(`It is a whole number from ${min} to ${max}, not "${text}".`);
-  };
 }

@@ -17,7 +17,7 @@ const pair: InitRequest = {
     { name: 'redis', protocol: 'tcp', port: 6379, backends: ['10.0.1.41:6379'], healthPath: null },
     { name: 'dns', protocol: 'udp', port: 53, backends: ['10.0.1.21:53'], healthPath: null },
   ],
-  peer: { nodeName: 'lb-b', unicast: null },
+  peer: { nodeName: 'lb-b', unicast: null, peering: null },
 };
 
 test('a pair: two files that load, alike but for name and priority', () => {
@@ -47,7 +47,12 @@ test('unicast: each node names the other, with its own interface', () => {
   const [a, b] = renderInit({
     ...pair,
     virtualAddresses: ['10.0.0.100/24'],
-    peer: { nodeName: 'lb-b', interface: 'ens3', unicast: { own: ['10.0.0.2'], peer: ['10.0.0.3'] } },
+    peer: {
+      nodeName: 'lb-b',
+      interface: 'ens3',
+      unicast: { own: ['10.0.0.2'], peer: ['10.0.0.3'] },
+      peering: null,
+    },
   });
   const onA = load(a?.text ?? '', { environment: hostWith({ eth0: ['10.0.0.2/24'] }) });
   const onB = load(b?.text ?? '', { environment: hostWith({ ens3: ['10.0.0.3/24'] }) });
@@ -65,6 +70,7 @@ test('unicast over both families names peers alone', () => {
     peer: {
       nodeName: 'lb-b',
       unicast: { own: ['10.0.0.2', '2001:db8::2'], peer: ['10.0.0.3', '2001:db8::3'] },
+      peering: null,
     },
   });
   const unicast = load(a?.text ?? '').failover?.groups[0]?.unicast;
@@ -89,4 +95,15 @@ test('a low priority makes the peer the active one', () => {
 test('names cannot break out of their quotes', () => {
   const [file] = renderInit({ ...pair, nodeName: 'x"\n[admin]\nsocket = "/tmp/x', peer: null });
   expect(problemsOf(file?.text ?? '').map(({ key }) => key)).toEqual(['node.name']);
+});
+
+test('planned handovers: each node names the other, and both the same key', () => {
+  const peering = { own: '10.0.0.2', peer: '10.0.0.3' };
+  const files = renderInit({ ...pair, peer: { nodeName: 'lb-b', unicast: null, peering } });
+  const peers = files.map(({ text }, i) => {
+    const environment = hostWith({ eth0: [i === 0 ? '10.0.0.2/24' : '10.0.0.3/24'] });
+    return load(text, { environment }).failover?.peer;
+  });
+  expect(peers.map((peer) => peer?.address.text)).toEqual(['10.0.0.3', '10.0.0.2']);
+  expect(peers.map((peer) => peer?.secretFile)).toEqual(Array(2).fill('/etc/tandem/peer.key'));
 });
