@@ -17,7 +17,7 @@ import { addTop } from './commands/top.ts';
 import { addVersion } from './commands/version.ts';
 import { DEFAULT_CONFIG, DEFAULT_SOCKET, type Io, reportError } from './session.ts';
 
-const EXIT_HELP = `
+export const EXIT_HELP = `
 Exit status: 0 well, 1 the answer is no, 64 wrong command line or configuration, 69 no daemon reached,
 71 refused by the system, 77 a permission is missing.`;
 

@@ -1,0 +1,50 @@
+#!/usr/bin/env node
+// Writes the manual pages docs/man/tandem.1 (from the commands, as dist/ has them) and docs/man/tandem.toml.5 (from
+// docs/configuration.md).
+//
+//   scripts/generate-docs.mjs            writes what has changed
+//   scripts/generate-docs.mjs --check    writes nothing; exit status 1 when a committed page is not up to date
+import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { join, resolve } from 'node:path';
+import { commandPage, configurationPage } from './man-pages.mjs';
+
+/** Of the version in package.json: changed together with it. */
+const DATE = '2026-11-26';
+const ROOT = resolve(import.meta.dirname, '..');
+const read = (path) => readFileSync(join(ROOT, path), 'utf8');
+
+/** "Exit status: 0 well, 1 ...": what --help says, as rows. */
+function statusesOf(help) {
+  const [, list = ''] = /Exit status: ([\s\S]*?)\.\s*$/.exec(help) ?? [];
+  return list
+    .replaceAll(/\s+/g, ' ')
+    .split(', ')
+    .map((part) => [part.slice(0, part.indexOf(' ')), part.slice(part.indexOf(' ') + 1)]);
+}
+
+async function pages() {
+  const { buildProgram, EXIT_HELP } = await import('../dist/cli/program.js');
+  const { Host } = await import('../dist/cli/commands/host.js');
+  const release = { version: JSON.parse(read('package.json')).version, date: DATE };
+  return {
+    'docs/man/tandem.1': commandPage(buildProgram(new Host(process)), release, statusesOf(EXIT_HELP)),
+    'docs/man/tandem.toml.5': configurationPage(read('docs/configuration.md'), release),
+  };
+}
+
+const check = process.argv[2] === '--check';
+if (process.argv.length > 2 && !check) {
+  console.error('usage: scripts/generate-docs.mjs [--check]');
+  process.exit(64);
+}
+for (const [path, text] of Object.entries(await pages())) {
+  if (existsSync(join(ROOT, path)) && read(path) === text) continue;
+  if (check) {
+    console.error(`${path} is not up to date: npm run build && scripts/generate-docs.mjs`);
+    process.exitCode = 1;
+  } else {
+    mkdirSync(join(ROOT, 'docs/man'), { recursive: true });
+    writeFileSync(join(ROOT, path), text);
+    console.log(path);
+  }
+}
