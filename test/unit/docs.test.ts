@@ -32,7 +32,7 @@ describe.each(documents(root).map((path) => [relative(root, path), path]))('%s',
 });
 
 test('the scripts that the README names exist', () => {
-  const named = readFileSync(join(root, 'README.md'), 'utf8').match(/scripts\/[a-z]+/g) ?? [];
+  const named = readFileSync(join(root, 'README.md'), 'utf8').match(/scripts\/[a-z-]+/g) ?? [];
   expect(named.length).toBeGreaterThan(2);
   for (const path of named) expect(existsSync(join(root, path)), path).toBe(true);
 });
