@@ -79,7 +79,7 @@ describe.skipIf(unable !== null)('the documents', () => {
     '%s',
     async (_title, [, ...words]) => {
       const args = words.map(local);
-    args.push(...usualFile(args));
+      args.push(...usualFile(args));
       // the daemon's file is not where an import may write
       const to = args.indexOf('--output');
       if (to >= 0) args[to + 1] = join(pair.lab.dir, `imported-${Math.random()}.toml`);

@@ -82,6 +82,7 @@ describe.skipIf(unable !== null)('the Debian package', () => {
     expect(installed).toMatch(/^> tandem:x:/m);
     expect(installed).not.toMatch(/\.wants\/|^</m);
     expect(life.get('version')?.[0]).toMatch(/^tandem \d/);
+    expect(life.get('modules')).toEqual(['all load']);
     expect(life.get('check')?.[0]).toContain('ok (1 service');
     expect(life.get('runs')).toEqual(['"state":"Active"', 'ended well']);
   });

@@ -20,6 +20,12 @@ echo "== version"
 tandem version
 echo "== check"
 tandem check /usr/share/doc/tandem-lb/examples/minimal.toml
+echo "== modules"
+(cd /usr/lib/tandem-lb && "${TANDEM_NODE:-node}" --input-type=module -e '
+  const { dependencies } = JSON.parse((await import("node:fs")).readFileSync("package.json", "utf8"));
+  for (const name of Object.keys(dependencies)) if (!/^node-(gyp|addon-api)$/.test(name)) await import(name);
+  console.log("all load");
+')
 echo "== wrong node"
 printf '#!/bin/sh\necho v18.19.0\n' >/tmp/old-node
 chmod 755 /tmp/old-node
