@@ -26,6 +26,7 @@ import {
   virtualRouterSpecs,
 } from './router-spec.ts';
 import { StallGuard } from './stall-guard.ts';
+import type { Partnership } from './surroundings.ts';
 import { macsCleaned, removeStaleMacs } from './virtual-mac.ts';
 import { VirtualRouter } from './virtual-router.ts';
 import { ROUTE_PROTOCOL, removeStaleRoutes, routesCleaned, routesFailed } from './virtual-routes.ts';
@@ -230,7 +231,7 @@ export class RouterSet {
       guard: this.#guard,
       links: this.#links,
       witnessTimeout: () => this.#witnessTimeout,
-      isSynced: (of) => this.#isSynced(of),
+      partnership: (of) => this.#partnership(of),
       onStep: () => this.#coordinate(),
       isVirtual: (address) => this.#isVirtual(address),
       isOtherVrid: (of, vrid) => this.#isOtherVrid(of, vrid),
@@ -324,8 +325,13 @@ export class RouterSet {
   }
 
   /** Of the configuration that is being applied: partners may not have been created yet. */
-  #isSynced(of: VirtualRouterSpec): boolean {
-    return (this.#specs ?? []).some((spec) => spec.key !== of.key && bundleOf(spec) === bundleOf(of));
+  #partnership(of: VirtualRouterSpec): Partnership {
+    const partners = (this.#specs ?? []).filter((spec) => bundleOf(spec) === bundleOf(of));
+    const leader = [...partners].sort(byLead)[0];
+    return {
+      synced: partners.some((spec) => spec.key !== of.key),
+      leads: leader === undefined || leader.key === of.key,
+    };
   }
 
   #isVirtual(address: IpAddress): boolean {
@@ -359,3 +365,7 @@ function toleranceOf(specs: readonly VirtualRouterSpec[]): Duration {
   const shortest = Math.min(MAX_TOLERANCE, ...specs.map(({ group }) => group.advertiseInterval));
   return micros(Math.max(MIN_TOLERANCE, shortest));
 }
+
+/** Both nodes must find the same leader: IPv4 before IPv6, for its addresses are chosen and not made; then the lowest VRID. */
+const byLead = (a: VirtualRouterSpec, b: VirtualRouterSpec): number =>
+  a.family - b.family || a.group.vrid - b.group.vrid;

@@ -10,6 +10,12 @@ import type { VirtualRouterSpec } from './router-spec.ts';
 import type { StallGuard } from './stall-guard.ts';
 
 /** What all virtual routers of an agent share. */
+/** Whether it moves together with others, and whether it then decides for them when priorities are equal. */
+export interface Partnership {
+  readonly synced: boolean;
+  readonly leads: boolean;
+}
+
 export interface Surroundings {
   readonly native: Native;
   readonly clock: Clock;
@@ -21,7 +27,7 @@ export interface Surroundings {
   /** Another router of this agent has that VRID on this interface. */
   readonly isOtherVrid: (of: VirtualRouterSpec, vrid: number) => boolean;
   /** This router moves together with others. */
-  readonly isSynced: (spec: VirtualRouterSpec) => boolean;
+  readonly partnership: (spec: VirtualRouterSpec) => Partnership;
   /** Something may have changed that partners must follow. */
   readonly onStep: () => void;
   /** The state changed: the supervisor should know. */

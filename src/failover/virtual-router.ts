@@ -262,8 +262,8 @@ export class VirtualRouter {
   #settings(source: IpAddress): RouterSettings {
     const { version, priority, advertiseInterval, preempt, preemptDelay } = this.#spec.group;
     const { paired } = this.#spec;
-    const synced = this.#around.isSynced(this.#spec);
-    return { version, priority, advertiseInterval, preempt, preemptDelay, source, synced, paired };
+    const partnership = this.#around.partnership(this.#spec);
+    return { version, priority, advertiseInterval, preempt, preemptDelay, source, paired, ...partnership };
   }
 
   #feed(input: RouterInput, by: string | null = null): void {

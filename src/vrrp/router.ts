@@ -1,6 +1,7 @@
 import type { Duration, Instant } from '../lib/duration.ts';
 import type { IpAddress } from '../lib/ip.ts';
 import type { TransitionReason, VrrpState, VrrpVersion } from '../model/failover.ts';
+import type { Tie } from './tie.ts';
 
 /** The parameters of one virtual router (RFC 9568, 6.1) that its state machine needs. */
 export interface RouterSettings {
@@ -15,6 +16,8 @@ export interface RouterSettings {
   readonly source: IpAddress;
   /** It becomes Active only together with partners (sync.ts); left out: on its own. */
   readonly synced?: boolean;
+  /** Of those partners it decides when priorities are equal (tie.ts); left out: yes. */
+  readonly leads?: boolean;
   /** There is one other router and no more: who leaves for good is followed at once (resignation.ts). */
   readonly paired?: boolean;
 }
@@ -140,6 +143,8 @@ export interface Router {
   readonly assertedAt: Instant | null;
   /** When the role was last offered to any better router. */
   readonly offeredAt: Instant | null;
+  /** It waits for the partner that leads to decide. */
+  readonly tie: Tie | null;
 }
 
 /** A virtual router before its `start`: Initialize, link and fitness assumed good until told otherwise. */
@@ -169,6 +174,7 @@ export function createRouter(settings: RouterSettings): Router {
     quietSince: null,
     assertedAt: null,
     offeredAt: null,
+    tie: null,
   };
 }
 

@@ -1,6 +1,5 @@
 import { after, type Instant } from '../lib/duration.ts';
 import { unreachable } from '../lib/errors.ts';
-import { compareIp } from '../lib/ip.ts';
 import type { TransitionReason } from '../model/failover.ts';
 import { intervals, readvertise, shiftActiveDown } from './adjust.ts';
 import { assertOurselves, conflict, reannounce } from './conflict.ts';
@@ -20,6 +19,7 @@ import {
   type RouterSettings,
   type TimerName,
 } from './router.ts';
+import { losesTie } from './tie.ts';
 import { Turn } from './turn.ts';
 
 type Advertised = Extract<RouterInput, { type: 'advertisement' }>;
@@ -255,7 +255,7 @@ type Order = 'advertise-first' | 'claim-first';
 function becomeActive(turn: Turn, reason: TransitionReason, order: Order): void {
   turn.cancel('active-down');
   turn.cancel('preempt-delay');
-  turn.set({ yielded: false, preemptReady: false, wants: false, quietSince: turn.now });
+  turn.set({ yielded: false, preemptReady: false, wants: false, quietSince: turn.now, tie: null });
   if (order === 'advertise-first') turn.send();
   turn.act({ type: 'claim' });
   turn.announce();
@@ -269,7 +269,7 @@ function heardWhileActive(turn: Turn, input: Advertised): void {
   const own = effectivePriority(turn.router);
   if (input.priority > own) {
     yieldTo(turn, input, 'higher-priority-seen');
-  } else if (input.priority === own && compareIp(input.source, settings.source) > 0) {
+  } else if (input.priority === own && losesTie(turn, input)) {
     yieldTo(turn, input, 'equal-priority-greater-address-seen');
   } else if (input.priority === 0) {
     turn.send();

@@ -43,6 +43,10 @@ export interface NodeSpec {
   readonly host?: string;
   readonly vrid?: number;
   readonly paired?: boolean;
+  /** Of the routers of its host; left out: yes. */
+  readonly leads?: boolean;
+  /** The last byte of its address; left out: its place, from 1. */
+  readonly source?: number;
 }
 
 export interface SimNode {
@@ -101,7 +105,7 @@ export class Network {
     this.family = family;
     this.#random = mulberry32(seed);
     this.nodes = specs.map((spec, index) => {
-      const source = address(family, index + 1);
+      const source = address(family, spec.source ?? index + 1);
       const router = createRouter({
         version: 3,
         priority: spec.priority,
@@ -110,6 +114,7 @@ export class Network {
         preemptDelay: millis(0),
         source,
         synced: spec.host !== undefined,
+        leads: spec.leads ?? true,
         paired: spec.paired ?? false,
       });
       return {

@@ -146,3 +146,74 @@ describe('routers that move together', () => {
     expect([one.holds, two.holds]).toEqual([true, true]);
   });
 });
+
+describe('routers that move together, with equal priorities', () => {
+  const addresses = fc.shuffledSubarray([1, 2, 3, 4], { minLength: 4, maxLength: 4 });
+  const quality = fc.record({
+    loss: fc.constantFrom(0, 0.05),
+    duplication: fc.constant(0),
+    delay: fc.constant(millis(2)),
+  });
+
+  /** On a, on b; of each the first leads, where they know of it. */
+  const equals = (sources: readonly number[], link: LinkQuality, s: number, led = ['a', 'b']): Network => {
+    const specs = HOSTS.flatMap((host, h) =>
+      [51, 52].map((vrid, i) => ({
+        host: led.includes(host) ? host : `${host}${vrid}`,
+        vrid,
+        priority: 100,
+        preempt: true,
+        interval: INTERVAL,
+        leads: i === 0 || !led.includes(host),
+        source: sources[2 * h + i] ?? 0,
+      })),
+    );
+    return new Network(specs, link, s);
+  };
+
+  it('come to one host after a partition, whatever the order of their addresses, and stay there', () => {
+    fc.assert(
+      fc.property(addresses, quality, seed, (sources, link, s) => {
+        const network = equals(sources, link, s);
+        network.startAll();
+        network.run(seconds(5));
+        for (let round = 0; round < 5; round++) {
+          network.partition([0, 0, 1, 1]);
+          network.run(seconds(3));
+          network.heal();
+          network.run(seconds(2));
+          network.quality = { ...link, loss: 0 };
+          const moves = network.moves;
+          const holder = holderOf(network);
+          // one that waited for its leader while messages were lost may still have had to move
+          expect(network.moves - moves).toBeLessThanOrEqual(link.loss === 0 ? 0 : 4);
+          // the leader of the greater address decides for both
+          if (link.loss === 0) expect(holder).toBe((sources[0] ?? 0) > (sources[2] ?? 0) ? 'a' : 'b');
+          network.quality = link;
+        }
+      }),
+      { numRuns: 60 },
+    );
+  });
+
+  it('give way to one that knows no partners', () => {
+    fc.assert(
+      fc.property(addresses, seed, (sources, s) => {
+        const network = equals(sources, { ...GOOD, duplication: 0 }, s, ['a']);
+        network.startAll();
+        network.run(seconds(5));
+        network.partition([0, 0, 1, 1]);
+        network.run(seconds(3));
+        network.heal();
+        network.run(seconds(5));
+        const moves = network.moves;
+        network.run(seconds(20));
+        expect(network.moves).toBe(moves);
+        for (const vrid of [51, 52]) {
+          expect(network.nodes.filter((node) => node.vrid === vrid && node.holds)).toHaveLength(1);
+        }
+      }),
+      { numRuns: 60 },
+    );
+  });
+});

@@ -97,7 +97,7 @@ export const BALANCERS = {
   direct: { title: 'no balancer', command: null, udp: true },
   tandem: { title: 'Tandem, 1 worker', command: tandem('native'), udp: true },
   tandem2: { title: 'Tandem, 2 workers', command: tandem('native', 2), udp: true },
-  tandemnode: { title: 'Tandem, node relay', command: tandem('node'), udp: true },
+  tandemnode: { title: 'Tandem, 2 workers, node relay', command: tandem('node', 2), udp: true },
   haproxy: { title: 'HAProxy, 1 thread', command: haproxy({ threads: 1 }), udp: false },
   haproxy2: { title: 'HAProxy, 2 threads', command: haproxy({ threads: 2 }), udp: false },
   haproxy2t: {

@@ -86,7 +86,7 @@ ${machine()}
 
 ## Tandem's bars
 
-With its defaults: a worker for each core, TCP relayed in the addon, UDP on \`dgram\`. "node relay" is the same with
+With its defaults: a worker for each core, TCP and UDP relayed in the addon. "node relay" is the same with
 \`[data_path] relay = "node"\`.
 
 ${verdict}

@@ -79,7 +79,7 @@ async function idle(_name, { helpers, dir, connections, balancer }) {
 
 /** Tandem's bar beside HAProxy at its best, two threads and large buffers, and that of its relay on `net`. */
 const tuned = (native, node) => [
-  { name: 'tandem', of: 'haproxy2t', ratio: native },
+  { name: 'tandem2', of: 'haproxy2t', ratio: native },
   { name: 'tandemnode', of: 'haproxy2t', ratio: node },
 ];
 
@@ -91,8 +91,8 @@ export const WORKS = {
     run: idle,
     lower: true,
     bars: [
-      { name: 'tandem', below: 3 },
-      { name: 'tandemnode', below: 12 },
+      { name: 'tandem2', below: 3 },
+      { name: 'tandemnode', below: 9 },
     ],
   },
   bulk1: { title: 'Bulk up, 1 stream', unit: 'Gbit/s', run: iperf('-P1'), bars: tuned(1.1, 0.8) },
@@ -114,7 +114,7 @@ export const WORKS = {
     unit: 'ms',
     lower: true,
     run: wrk('-c64 --latency', latency99),
-    bars: [{ name: 'tandem', of: 'haproxy2t', ratio: 1.2 }],
+    bars: [{ name: 'tandem2', of: 'haproxy2t', ratio: 1.2 }],
   },
   cps: {
     title: 'New connections, 64 at once',
@@ -128,7 +128,7 @@ export const WORKS = {
     run: udp,
     udp: true,
     bars: [
-      { name: 'tandem', of: 'nginx2', ratio: 1.2 },
+      { name: 'tandem2', of: 'nginx2', ratio: 1.2 },
       { name: 'tandemnode', of: 'nginx2', ratio: 0.75 },
     ],
   },
