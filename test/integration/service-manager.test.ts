@@ -183,8 +183,8 @@ describe.skipIf(unable !== null)('under a service manager', () => {
     const gaps = heard()
       .filter(({ text }) => text === 'WATCHDOG=1')
       .map(({ at }, i, all) => at - (all[i - 1]?.at ?? at));
-    // a sign every 0.1 s, but for the time without an agent
-    expect(Math.max(...gaps)).toBeGreaterThan(0.25);
+    // a sign every 0.1 s, but for the time without an agent, in which at least one is left out
+    expect(Math.max(...gaps)).toBeGreaterThan(0.15);
 
     await a.stop();
     expect(states().at(-1)).toBe('STOPPING=1');

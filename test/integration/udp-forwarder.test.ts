@@ -148,9 +148,9 @@ describe.each(RELAYS)('%s relay', (relay) => {
       expect(rig.service()).toMatchObject({ bytesIn: whole.length, bytesOut: whole.length, accepted: 1 });
     });
 
-    it.runIf(relay === 'native')(
-      'behind a wildcard are answered from where the client wrote to',
-      async () => {
+    // with `relay = "node"` a wildcard is refused by the configuration
+    if (relay === 'native') {
+      it('behind a wildcard are answered from where the client wrote to', async () => {
         await serve([await echo()], { listen: [endpoint(`0.0.0.0:${port}`), endpoint(`[::]:${port}`)] });
         // connected sockets: the kernel drops a reply from anywhere else
         const addresses = ['127.0.0.1', '127.0.0.2', '127.1.2.3', '::1'];
@@ -159,8 +159,8 @@ describe.each(RELAYS)('%s relay', (relay) => {
           for (let i = 0; i < 2; i++) expect(`${await asking.ask(address)}`).toBe(address);
         }
         expect(rig.service()).toMatchObject({ connections: 4, accepted: 4, datagramsDropped: 0 });
-      },
-    );
+      });
+    }
 
     it('of one client go to one backend, of many to all', async () => {
       await serve([await named('a'), await named('b')]);
