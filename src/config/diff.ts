@@ -166,6 +166,7 @@ const TRACK_SETTINGS: Settings<TrackSpec> = {
   rise: (track) => track.rise,
   fall: (track) => track.fall,
   weight: (track) => track.weight,
+  invert: (track) => track.invert,
 };
 
 function keysThatDiffer<T>(before: T, after: T, settings: Settings<T>): string[] {
