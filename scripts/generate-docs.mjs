@@ -1,6 +1,6 @@
 #!/usr/bin/env node
 // Writes the manual pages docs/man/tandem.1 (from the commands, as dist/ has them) and docs/man/tandem.toml.5 (from
-// docs/configuration.md).
+// docs/configuration.md), docs/openapi.json and the table in docs/admin-api.md (from the routes, as dist/ has them).
 //
 //   scripts/generate-docs.mjs            writes what has changed
 //   scripts/generate-docs.mjs --check    writes nothing; exit status 1 when a committed page is not up to date
@@ -25,11 +25,21 @@ function statusesOf(help) {
 async function pages() {
   const { buildProgram, EXIT_HELP } = await import('../dist/cli/program.js');
   const { Host } = await import('../dist/cli/commands/host.js');
+  const { openApiDocument, routeTable } = await import('../dist/admin/openapi.js');
   const release = { version: JSON.parse(read('package.json')).version, date: DATE };
   return {
     'docs/man/tandem.1': commandPage(buildProgram(new Host(process)), release, statusesOf(EXIT_HELP)),
     'docs/man/tandem.toml.5': configurationPage(read('docs/configuration.md'), release),
+    'docs/openapi.json': `${JSON.stringify(openApiDocument(), null, 2)}\n`,
+    'docs/admin-api.md': withTable(read('docs/admin-api.md'), routeTable()),
   };
+}
+
+/** The rest of the document is written by hand. */
+function withTable(text, table) {
+  const between = /(<!-- routes: generated -->\n)[\s\S]*?(<!-- end of routes -->)/;
+  if (!between.test(text)) throw new Error('docs/admin-api.md has lost the place of its table');
+  return text.replace(between, (_, before, after) => `${before}\n${table}\n${after}`);
 }
 
 const check = process.argv[2] === '--check';

@@ -1,15 +1,17 @@
+import { isAbsolute, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { HttpListener } from './admin/http-listener.ts';
 import { pageFiles } from './admin/page-files.ts';
 import { AdminApi } from './admin/routes.ts';
 import { startAdminServer, startMetricsServer } from './admin/server.ts';
-import { loadConfig } from './config/load.ts';
+import { loadFile } from './config/load.ts';
 import { ConfigWatch } from './daemon/config-watch.ts';
 import { forgetManagerVariables, managerVariables, ServiceManager } from './daemon/service-manager.ts';
 import { Supervisor } from './daemon/supervisor.ts';
 import { systemClock } from './lib/clock.ts';
 import { EXIT, messageOf } from './lib/errors.ts';
 import { VERSION } from './lib/version.ts';
+import type { Config } from './model/config.ts';
 import { loadNative, type Native } from './native/index.ts';
 import { createLogger, type LogFormat, type Logger } from './observability/logger.ts';
 import { Timeline } from './observability/timeline.ts';
@@ -34,7 +36,8 @@ export interface RunOptions {
  */
 export async function runDaemon(options: RunOptions): Promise<number> {
   const warnings: string[] = [];
-  const config = loadConfig(options.configPath, { onWarning: ({ message }) => warnings.push(message) });
+  const file = loadFile(options.configPath, { onWarning: ({ message }) => warnings.push(message) });
+  const { config } = file;
   const native = loadNative();
   const timeline = new Timeline({ wallMillis: systemClock.wallMillis });
   const logger = createLogger({
@@ -49,7 +52,8 @@ export async function runDaemon(options: RunOptions): Promise<number> {
   for (const message of warnings) emit({ level: 'warn', name: 'config.warning', message, fields: {} });
   const report = (error: unknown): void => logger.unexpected('admin API', error);
   const supervisor: Supervisor = new Supervisor({
-    config,
+    file,
+    stateFile: stateFileOf(config, process.env),
     native,
     clock: systemClock,
     timeline,
@@ -96,6 +100,12 @@ export async function runDaemon(options: RunOptions): Promise<number> {
   emit({ level: 'info', name: 'daemon.stopped', message: 'stopped', fields: {} });
   await close();
   return EXIT.ok;
+}
+
+/** The configured one, or one in systemd's StateDirectory= (systemd.exec(5): several are divided by colons). */
+function stateFileOf({ admin }: Config, { STATE_DIRECTORY }: NodeJS.ProcessEnv): string | null {
+  const [directory = ''] = (STATE_DIRECTORY ?? '').split(':');
+  return admin.stateFile ?? (isAbsolute(directory) ? join(directory, 'state.json') : null);
 }
 
 function serviceManager(native: Native, { emit }: Timeline): ServiceManager {

@@ -4,33 +4,35 @@ import { EXIT, type ExitStatus, errnoOf, messageOf, TandemError } from '../lib/e
 import type { TandemEvent } from '../model/event.ts';
 import {
   type BackendStatus,
-  backendStatus,
   type CommandResult,
-  commandResult,
+  type DiffResult,
   type DrillReport,
   errorBody,
-  eventLine,
   type FailoverHistory,
-  type failoverCommandRequest,
-  failoverHistory,
   type ReloadResult,
-  reloadResult,
   type Status,
-  type setStateRequest,
-  type setWeightRequest,
-  status,
 } from './contract.ts';
+import {
+  type Input,
+  type JsonRouteName,
+  type Output,
+  pathOf,
+  ROUTES,
+  type RouteName,
+  type RouteSpec,
+} from './route-table.ts';
 
 /** An answer longer than this is not one of ours. */
 const MAX_ANSWER = 64 * 1_024 * 1_024;
 const MAX_LINE = 1_024 * 1_024;
 const TIMEOUT_MS = 10_000;
-/** Commands that wait for a peer, a drain or a new agent. */
+/** For the routes that are slow. */
 const SLOW_TIMEOUT_MS = 60_000;
 
-interface Call {
-  readonly method: 'GET' | 'POST';
-  readonly path: string;
+/** What a call says beside its route. */
+interface Said {
+  readonly params?: Readonly<Record<string, string>>;
+  readonly query?: Readonly<Record<string, string>>;
   readonly body?: unknown;
   readonly timeoutMs?: number;
   readonly signal?: AbortSignal;
@@ -49,44 +51,46 @@ export class AdminClient {
 
   /** @param timeoutMs how long the daemon may take to answer. */
   status(timeoutMs = TIMEOUT_MS): Promise<Status> {
-    return this.#json({ method: 'GET', path: '/v1/status', timeoutMs }, status);
+    return this.#json('status', { timeoutMs });
   }
 
-  setState(service: string, backend: string, body: z.infer<typeof setStateRequest>): Promise<BackendStatus> {
-    return this.#json({ method: 'POST', path: backendPath(service, backend, 'state'), body }, backendStatus);
+  setState(service: string, backend: string, body: Input<'setBackendState'>['body']): Promise<BackendStatus> {
+    return this.#json('setBackendState', { params: { service, backend }, body });
   }
 
   /** `weight` null goes back to the configured one. */
   setWeight(
     service: string,
     backend: string,
-    body: z.infer<typeof setWeightRequest>,
+    body: Input<'setBackendWeight'>['body'],
   ): Promise<BackendStatus> {
-    return this.#json({ method: 'POST', path: backendPath(service, backend, 'weight'), body }, backendStatus);
+    return this.#json('setBackendWeight', { params: { service, backend }, body });
   }
 
   reload(): Promise<ReloadResult> {
-    return this.#json({ method: 'POST', path: '/v1/reload', timeoutMs: SLOW_TIMEOUT_MS }, reloadResult);
+    return this.#json('reload');
   }
 
-  failoverCommand(body: z.infer<typeof failoverCommandRequest>): Promise<CommandResult> {
-    const call = { method: 'POST', path: '/v1/failover/command', body, timeoutMs: SLOW_TIMEOUT_MS } as const;
-    return this.#json(call, commandResult);
+  /** What runs against the file on disk. */
+  diff(): Promise<DiffResult> {
+    return this.#json('diff');
+  }
+
+  failoverCommand(body: Input<'failoverCommand'>['body']): Promise<CommandResult> {
+    return this.#json('failoverCommand', { body });
   }
 
   /** @param group undefined for every group */
   failoverHistory(group?: string): Promise<FailoverHistory> {
-    const query = group === undefined ? '' : `?group=${encodeURIComponent(group)}`;
-    return this.#json({ method: 'GET', path: `/v1/failover/history${query}` }, failoverHistory);
+    return this.#json('failoverHistory', group === undefined ? {} : { query: { group } });
   }
 
   drillDone(body: DrillReport): Promise<CommandResult> {
-    return this.#json({ method: 'POST', path: '/v1/failover/drill', body }, commandResult);
+    return this.#json('drillDone', { body });
   }
 
   restartAgent(): Promise<CommandResult> {
-    const call = { method: 'POST', path: '/v1/failover/restart-agent', timeoutMs: SLOW_TIMEOUT_MS } as const;
-    return this.#json(call, commandResult);
+    return this.#json('restartAgent');
   }
 
   /**
@@ -98,14 +102,14 @@ export class AdminClient {
     follow: boolean;
     signal?: AbortSignal;
   }): AsyncGenerator<TandemEvent, void, undefined> {
-    const path = `/v1/events?after=${options.after}${options.follow ? '&follow=1' : ''}`;
+    const query = { after: String(options.after), ...(options.follow ? { follow: '1' } : {}) };
     const signal = options.signal;
     try {
-      const response = await this.#send({ method: 'GET', path, ...(signal === undefined ? {} : { signal }) });
+      const response = await this.#send('events', { query, ...(signal === undefined ? {} : { signal }) });
       // Nothing may come for hours.
       response.socket.setTimeout(0);
       for await (const line of linesOf(response)) {
-        yield parse(JSON.parse(line), eventLine);
+        yield parse(JSON.parse(line), ROUTES.events.answer.schema);
       }
       if (options.follow) throw connectionLost(this.#socket);
     } catch (error) {
@@ -114,9 +118,11 @@ export class AdminClient {
     }
   }
 
-  async #json<T>(call: Call, schema: z.ZodType<T>): Promise<T> {
+  async #json<Name extends JsonRouteName>(name: Name, said: Said = {}): Promise<Output<Name>> {
     try {
-      const response = await this.#send(call);
+      const response = await this.#send(name, said);
+      // the table's types say which schema goes with which name
+      const schema = ROUTES[name].answer.schema as unknown as z.ZodType<Output<Name>>;
       return parse(JSON.parse(await readAll(response)), schema);
     } catch (error) {
       throw this.#asTandemError(error);
@@ -124,20 +130,22 @@ export class AdminClient {
   }
 
   /** Resolves with a 2xx answer whose body is still to be read. */
-  async #send(call: Call): Promise<IncomingMessage> {
-    const body = call.body === undefined ? '' : JSON.stringify(call.body);
+  async #send(name: RouteName, said: Said): Promise<IncomingMessage> {
+    const spec: RouteSpec = ROUTES[name];
+    const query = new URLSearchParams(said.query).toString();
+    const body = said.body === undefined ? '' : JSON.stringify(said.body);
     const options: RequestOptions = {
       socketPath: this.#socket,
-      method: call.method,
-      path: call.path,
+      method: spec.method,
+      path: `${pathOf(spec, said.params)}${query === '' ? '' : `?${query}`}`,
       agent: false,
-      timeout: call.timeoutMs ?? TIMEOUT_MS,
+      timeout: said.timeoutMs ?? (spec.slow === true ? SLOW_TIMEOUT_MS : TIMEOUT_MS),
       headers: {
         host: 'tandem',
         'content-type': 'application/json',
         'content-length': Buffer.byteLength(body),
       },
-      ...(call.signal === undefined ? {} : { signal: call.signal }),
+      ...(said.signal === undefined ? {} : { signal: said.signal }),
     };
     const response = await new Promise<IncomingMessage>((resolve, reject) => {
       const sent = request(options, resolve);
@@ -161,10 +169,6 @@ export class AdminClient {
       cause: error,
     });
   }
-}
-
-function backendPath(service: string, backend: string, what: 'state' | 'weight'): string {
-  return `/v1/services/${encodeURIComponent(service)}/backends/${encodeURIComponent(backend)}/${what}`;
 }
 
 function parse<T>(value: unknown, schema: z.ZodType<T>): T {

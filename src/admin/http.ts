@@ -84,9 +84,17 @@ export async function readJson<T>(request: IncomingMessage, schema: z.ZodType<T>
   } catch (error) {
     throw new HttpError(400, 'bad-json', `the body is not JSON: ${messageOf(error)}`);
   }
+  return requireValid(value, schema);
+}
+
+/** What a request says, checked. @throws HttpError 'bad-request' with every place that the schema does not take */
+export function requireValid<T>(value: unknown, schema: z.ZodType<T>): T {
   const parsed = schema.safeParse(value);
   if (parsed.success) return parsed.data;
-  const issues = parsed.error.issues.map((issue) => `${issue.path.join('.') || 'body'}: ${issue.message}`);
+  const issues = parsed.error.issues.map((issue) => {
+    const place = issue.path.join('.');
+    return place === '' ? issue.message : `${place}: ${issue.message}`;
+  });
   throw new HttpError(400, 'bad-request', issues.join('; '));
 }
 

@@ -1,15 +1,18 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { Timeline } from '../observability/timeline.ts';
-import {
-  type Access,
-  type AdminBackend,
-  drillReport,
-  failoverCommandRequest,
-  setStateRequest,
-  setWeightRequest,
-} from './contract.ts';
+import type { Access, AdminBackend } from './contract.ts';
 import { EventStream } from './event-stream.ts';
-import { HttpError, readJson, sendJson, sendText } from './http.ts';
+import { HttpError, readJson, requireValid, sendJson, sendText } from './http.ts';
+import { openApiDocument } from './openapi.ts';
+import {
+  findRoute,
+  type Input,
+  type JsonRouteName,
+  type Output,
+  ROUTES,
+  type RouteName,
+  type RouteSpec,
+} from './route-table.ts';
 import { StatusStreams } from './status-stream.ts';
 
 const MAX_BODY = 16 * 1_024;
@@ -33,7 +36,14 @@ export interface Route {
 /** What answers a path; undefined when nothing does. */
 export type Router = (url: URL) => Route | undefined;
 
-/** The routes of contract.ts, the same on the socket and over HTTP, and the streams that they have open. */
+/** How each route of the table is answered: with a value, or by writing to the response. */
+type Handlers<Names extends RouteName = RouteName> = {
+  readonly [Name in Names]: Name extends JsonRouteName
+    ? (input: Input<Name>) => Output<Name> | Promise<Output<Name>>
+    : (input: Input<Name>, exchange: Exchange) => Promise<void> | void;
+};
+
+/** The routes of the table, the same on the socket and over HTTP, and the streams that they have open. */
 export class AdminApi {
   readonly route: Router;
   readonly #followers = new Set<EventStream>();
@@ -41,7 +51,8 @@ export class AdminApi {
 
   constructor(backend: AdminBackend, timeline: Timeline) {
     this.#streams = new StatusStreams({ status: () => backend.status(), timeline });
-    this.route = adminRoutes(backend, timeline, this.#followers, this.#streams);
+    const handlers = { ...jsonHandlers(backend), ...publicHandlers(backend), ...this.#streaming(timeline) };
+    this.route = routerOf(handlers);
   }
 
   /** Ends every stream; idempotent. */
@@ -49,75 +60,98 @@ export class AdminApi {
     for (const follower of this.#followers) follower.close();
     this.#streams.close();
   }
-}
 
-/** What the metrics listener answers as well. */
-export function publicRoute(
-  backend: Pick<AdminBackend, 'metrics' | 'healthy'>,
-  path: string,
-): Route | undefined {
-  switch (path) {
-    case '/metrics':
-      return get(async ({ response }) => {
-        sendText(response, 200, await backend.metrics(), 'text/plain; version=0.0.4; charset=utf-8');
-      });
-    case '/healthz':
-      return get(({ response }) => {
-        const { healthy, reasons } = backend.healthy();
-        sendText(response, healthy ? 200 : 503, healthy ? 'ok\n' : `${reasons.join('\n')}\n`);
-      });
-    default:
-      return undefined;
+  #streaming(timeline: Timeline): Handlers<'events' | 'stream'> {
+    return {
+      events: ({ query }, { response }) => this.#follow(timeline, query, response),
+      stream: (_, exchange) => this.#streams.open(exchange),
+    };
   }
-}
 
-function adminRoutes(
-  backend: AdminBackend,
-  timeline: Timeline,
-  followers: Set<EventStream>,
-  streams: StatusStreams,
-): Router {
-  const fixed: Readonly<Record<string, Route>> = {
-    '/v1/status': get(({ response }) => sendJson(response, 200, backend.status())),
-    '/v1/events': get(({ response, url }) => streamEvents(timeline, followers, response, url)),
-    '/v1/stream': get((exchange) => streams.open(exchange)),
-    '/v1/reload': post(async ({ response }) => sendJson(response, 200, await backend.reload())),
-    '/v1/failover/history': get(({ response, url }) =>
-      sendJson(response, 200, backend.failoverHistory(url.searchParams.get('group'))),
-    ),
-    '/v1/failover/command': post(async ({ request, response }) => {
-      const command = await readJson(request, failoverCommandRequest, MAX_BODY);
-      sendJson(response, 200, await backend.failoverCommand(command));
-    }),
-    '/v1/failover/drill': post(async ({ request, response }) =>
-      sendJson(response, 200, backend.drillDone(await readJson(request, drillReport, MAX_BODY))),
-    ),
-    '/v1/failover/restart-agent': post(async ({ response }) =>
-      sendJson(response, 200, await backend.restartAgent()),
-    ),
-  };
-  return (url) =>
-    (Object.hasOwn(fixed, url.pathname) ? fixed[url.pathname] : undefined) ??
-    backendRoute(backend, url.pathname) ??
-    publicRoute(backend, url.pathname);
-}
-
-/** /v1/services/:service/backends/:backend/(state|weight) */
-function backendRoute(backend: AdminBackend, path: string): Route | undefined {
-  const match = /^\/v1\/services\/([^/]+)\/backends\/([^/]+)\/(state|weight)$/.exec(path);
-  if (match === null) return undefined;
-  const service = decodeSegment(match[1] ?? '');
-  const id = decodeSegment(match[2] ?? '');
-  if (match[3] === 'state') {
-    return post(async ({ request, response }) => {
-      const body = await readJson(request, setStateRequest, MAX_BODY);
-      sendJson(response, 200, backend.setState(service, id, body));
+  #follow(
+    timeline: Timeline,
+    { after = 0, follow = '0' }: Input<'events'>['query'],
+    response: ServerResponse,
+  ): void {
+    const followers = this.#followers;
+    if (follow === '1' && followers.size >= MAX_FOLLOWERS) {
+      throw new HttpError(503, 'too-many-followers', `${MAX_FOLLOWERS} clients follow the events already`);
+    }
+    const stream = new EventStream(timeline, response, {
+      after,
+      follow: follow === '1',
+      onClose: () => followers.delete(stream),
     });
+    followers.add(stream);
   }
-  return post(async ({ request, response }) => {
-    const body = await readJson(request, setWeightRequest, MAX_BODY);
-    sendJson(response, 200, backend.setWeight(service, id, body));
-  });
+}
+
+/** What the metrics listener answers as well: the routes that are public. */
+export const publicRouter = (backend: Pick<AdminBackend, 'metrics' | 'healthy'>): Router =>
+  routerOf(publicHandlers(backend));
+
+function publicHandlers(backend: Pick<AdminBackend, 'metrics' | 'healthy'>): Handlers<'metrics' | 'healthz'> {
+  return {
+    metrics: async (_, { response }) =>
+      sendText(response, 200, await backend.metrics(), ROUTES.metrics.answer.contentType),
+    healthz: (_, { response }) => {
+      const { healthy, reasons } = backend.healthy();
+      const text = healthy ? 'ok\n' : `${reasons.join('\n')}\n`;
+      sendText(response, healthy ? 200 : 503, text, ROUTES.healthz.answer.contentType);
+    },
+  };
+}
+
+function jsonHandlers(backend: AdminBackend): Handlers<JsonRouteName> {
+  return {
+    status: () => backend.status(),
+    setBackendState: ({ params, body }) => backend.setState(params.service, params.backend, body),
+    setBackendWeight: ({ params, body }) => backend.setWeight(params.service, params.backend, body),
+    reload: () => backend.reload(),
+    diff: () => backend.diff(),
+    failoverHistory: ({ query }) => backend.failoverHistory(query.group ?? null),
+    failoverCommand: ({ body }) => backend.failoverCommand(body),
+    drillDone: ({ body }) => backend.drillDone(body),
+    restartAgent: () => backend.restartAgent(),
+    openApi: () => openApiDocument(),
+  };
+}
+
+function routerOf<Names extends RouteName>(handlers: Handlers<Names>): Router {
+  // the table's types say which input goes with which handler; here they have become strings
+  const known: Readonly<Record<string, unknown>> = handlers;
+  return (url) => {
+    const found = findRoute(url.pathname);
+    const handler = found === undefined ? undefined : known[found.name];
+    if (found === undefined || !isHandler(handler)) return undefined;
+    const spec: RouteSpec = ROUTES[found.name];
+    const params = decoded(found.params);
+    return { method: spec.method, handle: (exchange) => answer(spec, handler, params, exchange) };
+  };
+}
+
+type AnyHandler = (input: unknown, exchange: Exchange) => unknown;
+const isHandler = (value: unknown): value is AnyHandler => typeof value === 'function';
+
+async function answer(
+  spec: RouteSpec,
+  handler: AnyHandler,
+  params: Readonly<Record<string, string>>,
+  exchange: Exchange,
+): Promise<void> {
+  const { request, response, url } = exchange;
+  const input = {
+    params: spec.params && requireValid(params, spec.params),
+    query: spec.query && requireValid(queryOf(url), spec.query),
+    body: spec.body && (await readJson(request, spec.body, MAX_BODY)),
+  };
+  const value = await handler(input, exchange);
+  if (spec.answer.type === 'json') sendJson(response, 200, value);
+}
+
+/** @throws HttpError for a broken percent-encoding */
+function decoded(segments: Readonly<Record<string, string>>): Record<string, string> {
+  return Object.fromEntries(Object.entries(segments).map(([name, text]) => [name, decodeSegment(text)]));
 }
 
 function decodeSegment(segment: string): string {
@@ -128,25 +162,12 @@ function decodeSegment(segment: string): string {
   }
 }
 
-function streamEvents(
-  timeline: Timeline,
-  followers: Set<EventStream>,
-  response: ServerResponse,
-  url: URL,
-): void {
-  const after = url.searchParams.get('after') ?? '0';
-  if (!/^\d{1,15}$/.test(after)) throw new HttpError(400, 'bad-request', 'after: not the number of an event');
-  const follow = url.searchParams.get('follow') === '1';
-  if (follow && followers.size >= MAX_FOLLOWERS) {
-    throw new HttpError(503, 'too-many-followers', `${MAX_FOLLOWERS} clients follow the events already`);
+/** @throws HttpError for a parameter that is there twice */
+function queryOf({ searchParams }: URL): Record<string, string> {
+  const query = new Map<string, string>();
+  for (const [name, value] of searchParams) {
+    if (query.has(name)) throw new HttpError(400, 'bad-request', `${name}: it is there twice`);
+    query.set(name, value);
   }
-  const stream = new EventStream(timeline, response, {
-    after: Number(after),
-    follow,
-    onClose: () => followers.delete(stream),
-  });
-  followers.add(stream);
+  return Object.fromEntries(query);
 }
-
-const get = (handle: Route['handle']): Route => ({ method: 'GET', handle });
-const post = (handle: Route['handle']): Route => ({ method: 'POST', handle });

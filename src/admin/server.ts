@@ -3,7 +3,7 @@ import { EXIT, errnoOf, messageOf, TandemError } from '../lib/errors.ts';
 import { type Endpoint, formatEndpoint } from '../lib/ip.ts';
 import type { AdminBackend } from './contract.ts';
 import { closable, dispatcher, HTTP_OPTIONS, MAX_CONNECTIONS, type Report } from './dispatch.ts';
-import { type AdminApi, publicRoute, type Router } from './routes.ts';
+import { type AdminApi, publicRouter, type Router } from './routes.ts';
 import { bindUnixSocket } from './unix-socket.ts';
 
 /** A running server; `close` ends every connection within a grace and is idempotent. */
@@ -18,7 +18,7 @@ export interface AdminServer {
 export async function startAdminServer(options: {
   socket: string;
   group: string | null;
-  api: AdminApi;
+  api: Pick<AdminApi, 'route' | 'close'>;
   report: Report;
 }): Promise<AdminServer> {
   const { api } = options;
@@ -41,7 +41,7 @@ export async function startMetricsServer(options: {
   report: Report;
 }): Promise<AdminServer> {
   const { listen, backend } = options;
-  const server = httpServer((url) => publicRoute(backend, url.pathname), options.report);
+  const server = httpServer(publicRouter(backend), options.report);
   await new Promise<void>((resolve, reject) => {
     server.once('error', (error) => reject(metricsListenError(error, listen)));
     server.listen({ host: listen.address.text, port: listen.port, ipv6Only: true }, resolve);

@@ -4,6 +4,7 @@ import { VERSION } from '../lib/version.ts';
 import { addBackends } from './commands/backends.ts';
 import { addCheck } from './commands/check.ts';
 import { addCompletion } from './commands/completion.ts';
+import { addDiff } from './commands/diff.ts';
 import { addDoctor } from './commands/doctor.ts';
 import { addEvents } from './commands/events.ts';
 import { addFailover } from './commands/failover.ts';
@@ -49,6 +50,7 @@ export function buildProgram(host: Host): Command {
     addFailover,
     addDoctor,
     addReload,
+    addDiff,
     addEvents,
     addInit,
     addImport,

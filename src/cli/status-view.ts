@@ -43,6 +43,7 @@ function nodeLines(status: Status, { style, now }: View): string[] {
     `${style.bold(status.node)}  tandem ${status.version}, pid ${status.pid}, up ${formatAge(status.uptimeSeconds * 1_000)}`,
     style.dim(`${status.configPath}, loaded ${loaded} ago, ${status.relay} relay`),
     `workers  ${status.workers.map((worker) => workerText(worker, style)).join(', ')}`,
+    ...(status.persistence.fault === null ? [] : [style.red(status.persistence.fault)]),
   ];
 }
 
@@ -137,7 +138,11 @@ const HEALTH_COLOR = { up: 'green', down: 'red', checking: 'yellow', unchecked: 
 function stateText(backend: BackendStatus, style: Style): string {
   const parts = [style[HEALTH_COLOR[backend.health]](backend.health)];
   if (backend.ejected) parts.push(style.red('ejected'));
-  if (backend.admin !== 'ready') parts.push(style.yellow(backend.admin));
+  const kept = (setting: 'state' | 'weight'): string =>
+    backend.persisted.includes(setting) ? ' (persisted)' : '';
+  if (backend.admin !== 'ready') parts.push(style.yellow(`${backend.admin}${kept('state')}`));
+  if (backend.weight !== backend.configuredWeight || kept('weight') !== '')
+    parts.push(style.yellow(`weight set${kept('weight')}`));
   if (backend.backup) parts.push('backup');
   if (backend.agent !== null) parts.push(agentText(backend.agent, style));
   return parts.join(', ');

@@ -62,6 +62,23 @@ function checkSharedSecret({ admin, failover }: FileSchema): Finding[] {
   return [fault(['admin', 'token_file'], message, 'write another one: openssl rand -hex 32')];
 }
 
+/** The state file is written over, and what is none of it is moved away: it must be nothing that is needed. */
+export function checkStateFile(file: FileSchema, configPath: string): Finding[] {
+  const { state_file: path, socket, token_file: token, tls } = file.admin;
+  const others: Readonly<Record<string, string | undefined>> = {
+    'the configuration': configPath,
+    socket,
+    token_file: token,
+    'the certificate of [admin.tls]': tls?.certificate,
+    'the key of [admin.tls]': tls?.key,
+    'the secret of [failover.peer]': file.failover?.peer?.secret_file,
+  };
+  const taken = Object.entries(others).find(([, other]) => path !== undefined && other === path);
+  if (path === undefined || taken === undefined) return [];
+  const hint = 'write a file of its own, such as "/var/lib/tandem/state.json"';
+  return [fault(['admin', 'state_file'], `${quote(path)} is ${taken[0]} as well`, hint)];
+}
+
 /** The files of the HTTP listener. The daemon may run as another user: what this one may not read proves nothing. */
 export function checkAdminFiles({ admin }: FileSchema, environment: Environment): Finding[] {
   const { listen, token_file: token, tls } = admin;

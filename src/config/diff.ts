@@ -88,6 +88,7 @@ const RESTART_SETTINGS: Settings<Config> = {
   'data_path.relay': (config) => config.dataPath.relay,
   'admin.socket': (config) => config.admin.socket,
   'admin.group': (config) => config.admin.group,
+  'admin.state_file': (config) => config.admin.stateFile,
   'metrics.listen': (config) => config.metrics,
 };
 

@@ -1,9 +1,11 @@
 import { resolve } from 'node:path';
 import type { Config } from '../model/config.ts';
+import { checkStateFile } from './check-admin.ts';
 import { checkUnused } from './check-unused.ts';
 import { checkConfig } from './checks.ts';
 import { type Environment, systemEnvironment } from './environment.ts';
 import { ConfigError, type Problem } from './errors.ts';
+import type { WrittenFile } from './file-diff.ts';
 import type { Finding } from './finding.ts';
 import { forgive, related } from './forgive.ts';
 import { findingsOf } from './issues.ts';
@@ -32,7 +34,12 @@ export interface LoadOptions {
  * @throws ConfigError with every problem found.
  */
 export function loadConfig(path: string, options: LoadOptions = {}): Config {
-  return parseConfig(readConfigFile(path), resolve(path), options);
+  return loadFile(path, options).config;
+}
+
+/** The same with what is written in the file, and where. @throws ConfigError */
+export function loadFile(path: string, options: LoadOptions = {}): WrittenFile {
+  return parseFile(readConfigFile(path), resolve(path), options);
 }
 
 /**
@@ -40,6 +47,11 @@ export function loadConfig(path: string, options: LoadOptions = {}): Config {
  * @throws ConfigError with every problem found.
  */
 export function parseConfig(text: string, path: string, options: LoadOptions = {}): Config {
+  return parseFile(text, path, options).config;
+}
+
+/** The same with what is written in the text, and where. @throws ConfigError */
+export function parseFile(text: string, path: string, options: LoadOptions = {}): WrittenFile {
   const environment = options.environment ?? systemEnvironment;
   const parsed = parseToml(text);
   if ('message' in parsed) {
@@ -49,7 +61,7 @@ export function parseConfig(text: string, path: string, options: LoadOptions = {
     const place = { file: path, line, column: position?.column ?? null, key: '', source };
     throw new ConfigError([{ severity: 'error', ...place, message, hint }]);
   }
-  const { file, findings } = judge(parsed.value, environment);
+  const { file, findings } = judge(parsed.value, path, environment);
   const judged = findings.map((finding) => forHost(finding, options));
   const lines = text.split('\n');
   const problems = judged
@@ -60,7 +72,8 @@ export function parseConfig(text: string, path: string, options: LoadOptions = {
     throw new ConfigError(problems, { hostOnly: errors.every(({ aboutHost }) => aboutHost === true) });
   }
   for (const problem of problems) options.onWarning?.(problem);
-  return resolveConfig(file, path, environment.hostname());
+  const { value, positions } = parsed;
+  return { config: resolveConfig(file, path, environment.hostname()), value, positions };
 }
 
 function forHost(finding: Finding, options: LoadOptions): Finding {
@@ -72,9 +85,17 @@ function forHost(finding: Finding, options: LoadOptions): Finding {
  * Form first (the schema), then meaning (the checks). When the form is wrong, the checks still run over what
  * is left without the faulty values, so that one run shows everything that can be known.
  */
-function judge(raw: unknown, environment: Environment): { file?: FileSchema; findings: Finding[] } {
+function judge(
+  raw: unknown,
+  path: string,
+  environment: Environment,
+): { file?: FileSchema; findings: Finding[] } {
   const whole = fileSchema.safeParse(raw);
-  const meaningOf = (file: FileSchema): Finding[] => [...checkConfig(file, environment), ...checkUnused(raw)];
+  const meaningOf = (file: FileSchema): Finding[] => [
+    ...checkConfig(file, environment),
+    ...checkStateFile(file, path),
+    ...checkUnused(raw),
+  ];
   if (whole.success) return { file: whole.data, findings: meaningOf(whole.data) };
   const form = findingsOf(whole.error.issues, raw);
   const rest = fileSchema.safeParse(forgive(raw, form));

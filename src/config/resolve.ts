@@ -57,6 +57,7 @@ export function resolveConfig(file: FileSchema, path: string, hostname: string):
     admin: {
       socket: file.admin.socket,
       group: file.admin.group ?? null,
+      stateFile: file.admin.state_file ?? null,
       http: resolveAdminHttp(file.admin),
     },
     metrics: file.metrics === undefined ? null : { listen: file.metrics.listen },

@@ -43,6 +43,7 @@ const dataPath = z.strictObject({
 const admin = z.strictObject({
   socket: path('the path of a unix socket').default('/run/tandem/admin.sock'),
   group: text('the name of a group on this host', 32).optional(),
+  state_file: path('the path of a file').optional(),
   listen: listenEndpoint().optional(),
   token_file: path('the path of a file').optional(),
   tls: z

@@ -45,6 +45,9 @@ export interface BackendView {
   readonly backup: boolean;
   /** Configured or set at run time. */
   readonly weight: number;
+  readonly configuredWeight: number;
+  /** What of the operator's words outlives a reload. */
+  readonly persisted: readonly RuntimeSetting[];
   /** After slow start and the agent's share. */
   readonly effectiveWeight: number;
   readonly maxConnections: number | null;
@@ -67,6 +70,9 @@ export interface AgentView {
   /** Why the last answer counts for nothing, or what in it was not understood; null when all is well. */
   readonly fault: string | null;
 }
+
+/** What an operator can set of a backend. */
+export type RuntimeSetting = 'state' | 'weight';
 
 /** What the operator set with `--persist`. */
 export interface RuntimeBackendState {
@@ -143,6 +149,11 @@ export function viewOf(backend: PoolBackend, member: PoolMember, now: Instant): 
     ejected: isEjected(backend),
     backup: backend.spec.backup,
     weight: weightOf(backend),
+    configuredWeight: backend.spec.weight,
+    persisted: [
+      ...(backend.persistAdmin ? (['state'] as const) : []),
+      ...(backend.persistWeight ? (['weight'] as const) : []),
+    ],
     effectiveWeight: member.weight,
     maxConnections: member.maxConnections,
     lastCheck: lastCheckOf(backend.tracker, now),

@@ -32,8 +32,8 @@ import {
 import * as say from './pool-events.ts';
 import { rampAt } from './slow-start.ts';
 
-/** What the operator set with `--persist`, by backend id; plain data, safe to write as JSON. */
-export type RuntimeState = Readonly<Record<string, RuntimeBackendState>>;
+/** What the operator set with `--persist`, by backend id. */
+export type RuntimeState = ReadonlyMap<string, RuntimeBackendState>;
 
 /** What one input changed. */
 export interface PoolChange {
@@ -81,7 +81,7 @@ export class Pool {
     this.#spec = options.spec;
     this.#slotOf = options.slotOf;
     for (const spec of options.spec.backends) {
-      this.#backends.set(spec.id, newBackend(spec, options.spec.health, options.runtime?.[spec.id], now));
+      this.#backends.set(spec.id, newBackend(spec, options.spec.health, options.runtime?.get(spec.id), now));
     }
     this.opening = this.#publish(now, []);
   }
@@ -163,7 +163,8 @@ export class Pool {
   }
 
   /**
-   * Sets the operator's word on a backend. "ready" also forgets what ejection, flap damping and its agent hold
+   * Sets the operator's word on a backend: the last one counts, and with it whether it is kept. "ready" is what the
+   * file says, so that there is nothing to keep; it also forgets what ejection, flap damping and its agent hold
    * against it; an agent that still means it says so again.
    * @throws TandemError "unknown-backend"
    */
@@ -172,7 +173,7 @@ export class Pool {
     const events: EventInput[] = [];
     const lost = admin === 'maintenance' && backend.admin !== 'maintenance' ? [id] : [];
     this.#changeAdmin(backend, admin, now, events);
-    backend.persistAdmin = persist;
+    backend.persistAdmin = persist && admin !== 'ready';
     if (admin === 'ready') {
       if (isEjected(backend)) events.push(say.backendReturned(this.#spec.name, id, 'operator'));
       backend.passive = UNTROUBLED;
@@ -227,10 +228,10 @@ export class Pool {
 
   /** What must outlive this pool: everything set with `persist`. */
   runtimeState(): RuntimeState {
-    const kept: Record<string, RuntimeBackendState> = {};
+    const kept = new Map<string, RuntimeBackendState>();
     for (const [id, b] of this.#backends) {
       if (!b.persistAdmin && !b.persistWeight) continue;
-      kept[id] = { admin: b.persistAdmin ? b.admin : null, weight: b.persistWeight ? b.weight : null };
+      kept.set(id, { admin: b.persistAdmin ? b.admin : null, weight: b.persistWeight ? b.weight : null });
     }
     return kept;
   }
@@ -240,6 +241,11 @@ export class Pool {
       const backend = this.#backends.get(member.id);
       return backend === undefined ? [] : [viewOf(backend, member, now)];
     });
+  }
+
+  /** @throws TandemError "unknown-backend" unless there is one of that id */
+  requireBackend(id: string): void {
+    this.#require(id);
   }
 
   #require(id: string): PoolBackend {

@@ -104,6 +104,11 @@ export class ServiceController {
     this.#apply(this.#pool.traffic(backend, outcome, this.#options.clock.now()));
   }
 
+  /** @throws TandemError "unknown-backend" unless there is one of that id */
+  requireBackend(backend: string): void {
+    this.#pool.requireBackend(backend);
+  }
+
   /** @throws TandemError "unknown-backend" */
   setAdmin(backend: string, state: AdminState, persist: boolean): void {
     this.#apply(this.#pool.setAdmin(backend, state, persist, this.#options.clock.now()));

@@ -3,6 +3,7 @@ import type { BackendStatus, ServiceStatus } from '../admin/contract.ts';
 import type { AskAgent } from '../control-path/agent-check/ask.ts';
 import type { Probe } from '../control-path/health/probe.ts';
 import type { ProbeGate } from '../control-path/health/probe-gate.ts';
+import type { RuntimeState } from '../control-path/pool.ts';
 import type { BackendView } from '../control-path/pool-backend.ts';
 import { ServiceController } from '../control-path/service-controller.ts';
 import type { CounterReader } from '../data-path/counters.ts';
@@ -18,6 +19,7 @@ import type { Emit } from '../model/event.ts';
 import type { ProbeResult, TrafficOutcome } from '../model/health.ts';
 import type { Reach } from '../model/peer-report.ts';
 import type { AdminState, BackendSpec, ServiceSpec } from '../model/service.ts';
+import type { KeptState } from './runtime-state.ts';
 import { backendStatus, serviceStatus } from './status.ts';
 
 export interface ServicesOptions {
@@ -82,9 +84,10 @@ export class Services {
 
   /**
    * Opens a service and begins to check its backends.
+   * @param kept what was set of its backends to outlive an earlier daemon or service
    * @throws TandemError 'listener.failed', 'too-many'
    */
-  open(spec: ServiceSpec): void {
+  open(spec: ServiceSpec, kept?: RuntimeState): void {
     const { dataPath, clock, random, gate, probe, ask, emit } = this.#options;
     const slot = take(this.#serviceSlots, 'services');
     const backendSlots = new Map<string, number>();
@@ -93,6 +96,7 @@ export class Services {
     const agents = new Map<string, Map<string, number>>();
     const controller = new ServiceController({
       spec,
+      runtime: kept,
       clock,
       random,
       gate,
@@ -167,6 +171,19 @@ export class Services {
   onTraffic(service: string, backend: string, outcome: TrafficOutcome): void {
     // a message that was under way when the service closed
     this.#running.get(service)?.controller.onTraffic(backend, outcome);
+  }
+
+  /** @throws TandemError 'unknown-service', 'unknown-backend' unless there is such a backend */
+  requireBackend(service: string, backend: string): void {
+    this.#get(service).controller.requireBackend(backend);
+  }
+
+  /** What was set to be kept, of all services. */
+  kept(): KeptState {
+    const kept = [...this.#running].map(
+      ([name, { controller }]) => [name, controller.exportRuntimeState()] as const,
+    );
+    return new Map(kept.filter(([, backends]) => backends.size > 0));
   }
 
   /** @throws TandemError 'unknown-service', 'unknown-backend' */
@@ -306,14 +323,27 @@ function slotOf(slots: ReadonlyMap<string, number>, id: string): number {
   return slot;
 }
 
-/** What the operator had set at run time, not to last. A weight that the file changes as well is no news. */
+/**
+ * What the operator had set at run time, not to last, and what stays although the file has another value now. A weight that
+ * the file changes as well is no news.
+ */
 function reverted(service: string, before: readonly BackendView[], after: readonly BackendView[]): string[] {
   const now = new Map(after.map((view) => [view.id, view]));
-  return before.flatMap(({ id, admin }) => {
+  return before.flatMap(({ id, admin, weight, configuredWeight }) => {
     const current = now.get(id);
-    if (current === undefined || current.admin === admin) return [];
+    if (current === undefined) return [];
+    const backend = `service ${service}: backend ${id}`;
+    const same = current.configuredWeight === configuredWeight;
     return [
-      `service ${service}: backend ${id} is ${current.admin} again (${admin} was not set with --persist)`,
+      ...(current.admin === admin
+        ? []
+        : [`${backend} is ${current.admin} again (${admin} was not set with --persist)`]),
+      ...(same && current.weight !== weight
+        ? [`${backend} has weight ${current.weight} again (${weight} was not set with --persist)`]
+        : []),
+      ...(!same && current.persisted.includes('weight')
+        ? [`${backend} keeps weight ${current.weight}: it was set with --persist`]
+        : []),
     ];
   });
 }

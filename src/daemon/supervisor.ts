@@ -2,13 +2,15 @@ import type {
   AdminBackend,
   BackendStatus,
   CommandResult,
+  DiffResult,
   FailoverHistory,
   ReloadResult,
   Status,
 } from '../admin/contract.ts';
 import { MetricsCollector } from '../admin/scrape.ts';
 import { describeDiff, diffConfig } from '../config/diff.ts';
-import { loadConfig } from '../config/load.ts';
+import type { WrittenFile } from '../config/file-diff.ts';
+import { loadFile } from '../config/load.ts';
 import { askAgent } from '../control-path/agent-check/ask.ts';
 import {
   DEFAULT_FITNESS_POLICY,
@@ -36,8 +38,11 @@ import type { Config, RelayKind } from '../model/config.ts';
 import type { Native } from '../native/index.ts';
 import type { Timeline } from '../observability/timeline.ts';
 import { processLimits, relayOf, servesOnlyVirtualAddresses } from './consequences.ts';
+import { Drift } from './drift.ts';
 import { Failover } from './failover.ts';
+import { OperatorChanges } from './operator-changes.ts';
 import { Periodic } from './periodic.ts';
+import { RuntimeStore } from './runtime-store.ts';
 import type { ServiceManager } from './service-manager.ts';
 import { Services } from './services.ts';
 import { statusLine, vitalFault } from './vital-signs.ts';
@@ -58,7 +63,9 @@ const WATCH = seconds(1);
 const STOP_REST = seconds(15);
 
 export interface SupervisorOptions {
-  readonly config: Config;
+  readonly file: WrittenFile;
+  /** Where what operators set with `--persist` is kept; null: nowhere. */
+  readonly stateFile: string | null;
   readonly native: Native;
   readonly clock: Clock;
   readonly timeline: Timeline;
@@ -91,7 +98,12 @@ export class Supervisor implements AdminBackend {
   readonly #periodic: readonly Periodic[];
   readonly #startedAt: number;
   readonly #failover: Failover;
-  #config: Config;
+  readonly #changes: OperatorChanges;
+  readonly #drift: Drift;
+  /** What a reload does not change. */
+  readonly #started: WrittenFile;
+  #agentStarted: WrittenFile;
+  #file: WrittenFile;
   #configLoadedAt: number;
   #limits: ProcessLimits;
   #fitness: Fitness = { state: INITIAL_FITNESS, fit: false, reason: 'starting', concerns: [] };
@@ -101,8 +113,11 @@ export class Supervisor implements AdminBackend {
 
   /** @throws TandemError 'fd-limit' when the configured limits do not fit into the file descriptors */
   constructor(options: SupervisorOptions) {
-    const { config, native, clock, timeline } = options;
-    this.#config = config;
+    const { file, native, clock, timeline } = options;
+    const { config } = file;
+    this.#file = file;
+    this.#started = file;
+    this.#agentStarted = file;
     this.#native = native;
     this.#clock = clock;
     this.#timeline = timeline;
@@ -157,6 +172,14 @@ export class Supervisor implements AdminBackend {
       { native, clock, emit, starved: () => this.#services.withoutBackend() },
       this.#fitness,
     );
+    this.#changes = new OperatorChanges({
+      store:
+        options.stateFile === null ? null : new RuntimeStore(options.stateFile, () => clock.wallMillis()),
+      services: this.#services,
+      clock,
+      emit,
+    });
+    this.#drift = new Drift(() => this.#failover.announceWork());
     this.#limitWatch = new LimitWatch(config.limits.warnAt);
     this.#periodic = [
       new Periodic(clock, millis(HEARTBEAT_MS), () => {
@@ -183,8 +206,10 @@ export class Supervisor implements AdminBackend {
     this.#dataPath.requireUnused(wanted);
     const unreserve = this.#dataPath.reserve(wanted);
     try {
+      await this.#changes.load();
       await this.#dataPath.start();
-      for (const spec of services) this.#services.open(spec);
+      for (const spec of services) this.#services.open(spec, this.#changes.of(spec.name));
+      await this.#changes.restored();
       for (const periodic of this.#periodic) periodic.start();
       if (failover !== null) await this.#failover.start(failover);
     } catch (error) {
@@ -208,12 +233,17 @@ export class Supervisor implements AdminBackend {
     await this.#halt(drain);
   }
 
+  get #config(): Config {
+    return this.#file.config;
+  }
+
   async #halt(drain: Duration): Promise<void> {
     for (const periodic of this.#periodic) periodic.stop();
     await this.#failover.stop();
     const told = this.#failover.closeNotifier(false);
     this.#services.stop();
     await this.#dataPath.stop(drain);
+    await this.#changes.stop();
     await told;
   }
 
@@ -231,16 +261,29 @@ export class Supervisor implements AdminBackend {
       relay: this.#relay,
       services: this.#services.status(),
       limits: this.#limitReadings(),
+      persistence: this.#changes.status(),
       failover: this.#failover.status(),
     };
   }
 
-  setState(...[service, backend, request]: Parameters<AdminBackend['setState']>): BackendStatus {
-    return this.#services.setState(service, backend, request.state, request.persist ?? false);
+  setState(...[service, backend, request]: Parameters<AdminBackend['setState']>): Promise<BackendStatus> {
+    return this.#changes.setState(service, backend, request.state, request.persist ?? false);
   }
 
-  setWeight(...[service, backend, request]: Parameters<AdminBackend['setWeight']>): BackendStatus {
-    return this.#services.setWeight(service, backend, request.weight, request.persist ?? false);
+  setWeight(...[service, backend, request]: Parameters<AdminBackend['setWeight']>): Promise<BackendStatus> {
+    return this.#changes.setWeight(service, backend, request.weight, request.persist ?? false);
+  }
+
+  diff(): DiffResult {
+    const inForce = { running: this.#file, started: this.#started, agentStarted: this.#agentStarted };
+    const found = this.#drift.compare(inForce, this.#services.status());
+    return {
+      same: Object.values(found).every((list) => list.length === 0),
+      configPath: this.#config.path,
+      configLoadedAt: this.#configLoadedAt,
+      ...found,
+      persistence: this.#changes.status(),
+    };
   }
 
   metrics(): Promise<string> {
@@ -285,10 +328,11 @@ export class Supervisor implements AdminBackend {
     if (this.#announced) this.#manager.reloading();
     try {
       this.#failover.announceWork();
-      const after = loadConfig(before.path, {
+      const file = loadFile(before.path, {
         hostFaults: 'warning',
         onWarning: (w) => this.#warn(w.message),
       });
+      const after = file.config;
       const diff = diffConfig(before, after);
       const plan = planReload(diff);
       const limits = processLimits(after, this.#workers, this.#native);
@@ -297,13 +341,14 @@ export class Supervisor implements AdminBackend {
       this.#services.checkRoom(plan.joining.services, plan.joining.backends);
       await this.#reserve(plan, after);
       // nothing below can be refused: from here on the new configuration is in force
-      this.#config = after;
+      this.#file = file;
       this.#configLoadedAt = this.#clock.wallMillis();
       this.#limits = limits;
       this.#dataPath.setLimits(limits);
       this.#limitWatch.update(after.limits.warnAt);
       this.#onConfig(after);
       const changes = [...describeDiff(diff), ...(await this.#apply(plan, after))];
+      await this.#changes.settle();
       this.#reloaded(changes);
       return { changes };
     } catch (error) {
@@ -351,12 +396,13 @@ export class Supervisor implements AdminBackend {
       case 'change':
         return this.#services.configure(step.spec, true);
       case 'open':
-        this.#services.open(step.spec);
+        this.#services.open(step.spec, this.#changes.of(step.spec.name));
         break;
       case 'close':
         await this.#close(step.service, step.drain);
         break;
       case 'failover-start':
+        this.#agentStarted = this.#file;
         await this.#failover.start(step.spec);
         break;
       case 'failover-configure':

@@ -39,6 +39,8 @@ export interface Config {
     readonly socket: string;
     /** Group that may use the socket (mode 0660); null: owner alone (0600). */
     readonly group: string | null;
+    /** Where what operators set with `--persist` is kept; null: in the service manager's state directory, if any. */
+    readonly stateFile: string | null;
     /** The admin API and the status page over HTTP; null: on the socket alone. */
     readonly http: AdminHttpSpec | null;
   };

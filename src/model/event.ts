@@ -61,6 +61,11 @@ export const EVENT_NAMES = [
   'notify.finished',
   'notify.failed',
   'notify.vetoed',
+  'runtime.restored',
+  'runtime.dropped',
+  'runtime.set-aside',
+  'runtime.unsaved',
+  'runtime.saved',
   'admin.action',
   'admin.denied',
 ] as const;

@@ -66,7 +66,7 @@ export class Actions {
     state: BackendStatus['admin'],
     words: Pick<Action, 'title' | 'explanation' | 'confirm' | 'danger'>,
   ): void {
-    const keep = checkbox('persist', 'Keep over reloads', false);
+    const keep = checkbox('persist', 'Keep over reloads and restarts', false);
     this.#ask({
       ...words,
       fields: [keep.label],
@@ -94,7 +94,7 @@ export class Actions {
       'Weight, 0 to 256; empty: as configured',
       input,
     );
-    const keep = checkbox('persist', 'Keep over reloads', false);
+    const keep = checkbox('persist', 'Keep over reloads and restarts', false);
     this.#ask({
       title: `Weight of ${service}/${backend.id}`,
       explanation: 'Its share of new clients beside the other backends. 0 takes it out of the schedule.',

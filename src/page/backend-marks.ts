@@ -42,6 +42,7 @@ export function notesOf(backend: BackendStatus): string[] {
     ...(backend.backup && word !== 'standby' ? ['backup'] : []),
     ...(backend.admin === 'draining' && word !== 'draining' ? ['draining'] : []),
     ...(backend.ejected && word !== 'ejected' ? ['ejected'] : []),
+    ...(backend.persisted.length > 0 ? ['persisted'] : []),
   ];
 }
 

@@ -1,6 +1,7 @@
 import type {
   AdminBackend,
   BackendStatus,
+  DiffResult,
   DrillEntry,
   FailoverHistory,
   Status,
@@ -19,6 +20,8 @@ export function backendStatusOf(id: string, changes: Partial<BackendStatus> = {}
     ejected: false,
     backup: false,
     weight: 10,
+    configuredWeight: 10,
+    persisted: [],
     effectiveWeight: 10,
     connections: 0,
     maxConnections: null,
@@ -64,6 +67,7 @@ export function statusOf(changes: Partial<Status> = {}): Status {
       },
     ],
     limits: [{ name: 'service-connections', subject: 'web', used: 7, max: 20_000 }],
+    persistence: { file: '/var/lib/tandem/state.json', kept: 0, fault: null },
     failover: {
       agent: 'running',
       agentPid: 4_242,
@@ -200,12 +204,25 @@ export class FakeAdmin implements AdminBackend {
     return this.current;
   }
 
-  setState(...call: Parameters<AdminBackend['setState']>): BackendStatus {
+  /** What the next `diff` answers. */
+  difference: Pick<DiffResult, 'runtime' | 'changes' | 'problems'> = {
+    runtime: [],
+    changes: [],
+    problems: [],
+  };
+
+  async setState(...call: Parameters<AdminBackend['setState']>): Promise<BackendStatus> {
     const [service, backend, { state }] = this.#take('setState', call);
     return this.#change(service, backend, { admin: state, eligible: state === 'ready' });
   }
 
-  setWeight(...call: Parameters<AdminBackend['setWeight']>): BackendStatus {
+  diff(): DiffResult {
+    const { configPath, configLoadedAt, persistence } = this.current;
+    const same = Object.values(this.difference).every((list) => list.length === 0);
+    return { same, configPath, configLoadedAt, ...this.difference, persistence };
+  }
+
+  async setWeight(...call: Parameters<AdminBackend['setWeight']>): Promise<BackendStatus> {
     const [service, backend, { weight }] = this.#take('setWeight', call);
     return this.#change(service, backend, { weight: weight ?? 10, effectiveWeight: weight ?? 10 });
   }

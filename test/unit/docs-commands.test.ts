@@ -4,6 +4,7 @@ import { join, resolve } from 'node:path';
 import { PassThrough } from 'node:stream';
 import type { Command } from 'commander';
 import { expect, test } from 'vitest';
+import { findRoute, ROUTES, type RouteSpec } from '../../src/admin/route-table.ts';
 import { Host } from '../../src/cli/commands/host.ts';
 import { buildProgram } from '../../src/cli/program.ts';
 import type { Io } from '../../src/cli/session.ts';
@@ -73,6 +74,19 @@ function npm([verb = '', name = '', ...rest]: readonly string[]): void {
   expect(['link', 'install', 'ci', 'pack'], [verb, name, ...rest].join(' ')).toContain(verb);
 }
 
+/** A request of the admin API: the route is there, by that method, and takes that body. */
+function curl(args: readonly string[]): void {
+  const url = new URL(args.find((arg) => /^https?:/.test(arg)) ?? '');
+  const found = findRoute(url.pathname);
+  const after = (option: string): string | undefined => args[args.indexOf(option) + 1];
+  const body = args.includes('-d') ? after('-d') : undefined;
+  const method = args.includes('-X') ? after('-X') : body === undefined ? 'GET' : 'POST';
+  const spec: RouteSpec | undefined = found && ROUTES[found.name];
+  expect(spec?.method, url.pathname).toBe(method);
+  expect(body === undefined).toBe(spec?.body === undefined);
+  if (body !== undefined) expect(spec?.body?.safeParse(JSON.parse(body)).error).toBeUndefined();
+}
+
 /** Programs of others: what they get is read by bash alone (below). Whoever adds one looks at its words himself. */
 const OTHERS = [
   'openssl',
@@ -95,6 +109,7 @@ test.each(docsCommands().map(({ title, words }) => [title, words] as const))('%s
   if (program === 'tandem') await tandem(args);
   else if (program.startsWith('scripts/')) script(program, args);
   else if (program === 'node') expect(existsSync(join(root, args[0] ?? '')), args[0]).toBe(true);
+  else if (program === 'curl') curl(args);
   else if (program === 'npm') npm(args);
   else if (program === 'npx') {
     expect(existsSync(join(root, 'node_modules/.bin', args[0] ?? ''))).toBe(true);

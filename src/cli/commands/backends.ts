@@ -44,7 +44,7 @@ export function addBackends(program: Command, host: Host): void {
   const backends = program
     .command('backends')
     .description(
-      'list the backends, or change some (a change lasts until the next reload, with --persist until the daemon ends)',
+      'list the backends, or change some (a change lasts until the next reload; with --persist it is kept over restarts, too)',
     )
     .action((_options: object, command: Command) => host.run(command, list));
   addChanges(backends, host, '');
@@ -110,7 +110,7 @@ function changeCommand(parent: Command, name: string, about: string): Command {
   return parent
     .command(name)
     .description(about)
-    .option('--persist', 'keep it over reloads')
+    .option('--persist', 'keep it over reloads and restarts; without, the next reload ends it')
     .addHelpText('after', EXIT_HELP);
 }
 
@@ -199,5 +199,8 @@ function show(session: Session, changed: readonly Changed[]): void {
 
 function sentence({ service }: Target, backend: BackendStatus): string {
   const left = `${backend.connections} connection${backend.connections === 1 ? '' : 's'}`;
-  return `${service}/${backend.id}: ${backend.admin}, ${backend.health}, weight ${backend.weight}, ${left}`;
+  const kept = (setting: 'state' | 'weight'): string =>
+    backend.persisted.includes(setting) ? ' (persisted)' : '';
+  const state = `${backend.admin}${kept('state')}, ${backend.health}`;
+  return `${service}/${backend.id}: ${state}, weight ${backend.weight}${kept('weight')}, ${left}`;
 }

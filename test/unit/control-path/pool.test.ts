@@ -269,7 +269,7 @@ describe('the operator', () => {
     expect([bench.weightOf('b'), bench.weightOf('c')]).toEqual([5, 7]);
     expect(bench.heard()).toEqual(['backend.weight b', 'backend.admin b']);
     const kept = bench.pool.runtimeState();
-    expect(JSON.parse(JSON.stringify(kept))).toEqual({
+    expect(Object.fromEntries(kept)).toEqual({
       a: { admin: 'maintenance', weight: null },
       c: { admin: null, weight: 7 },
     });

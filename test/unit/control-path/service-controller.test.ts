@@ -97,7 +97,9 @@ describe('the service controller', () => {
       'set a:leave:1 b:eligible:9',
       'backend.weight',
     ]);
-    expect(controller.exportRuntimeState()).toEqual({ a: { admin: 'maintenance', weight: null } });
+    expect(Object.fromEntries(controller.exportRuntimeState())).toEqual({
+      a: { admin: 'maintenance', weight: null },
+    });
     expect(() => controller.setAdmin('z', 'ready', false)).toThrow('web has no backend z');
     controller.stop();
   });

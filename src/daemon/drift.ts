@@ -1,0 +1,155 @@
+import { type BigIntStats, statSync } from 'node:fs';
+import type {
+  BackendStatus,
+  Change,
+  DiffResult,
+  RuntimeDifference,
+  ServiceStatus,
+} from '../admin/contract.ts';
+import { ConfigError, type Problem } from '../config/errors.ts';
+import { describeFile, describeRestart, type WrittenFile } from '../config/file-diff.ts';
+import { loadFile } from '../config/load.ts';
+import { formatPath, type KeyPath } from '../config/positions.ts';
+import { messageOf } from '../lib/errors.ts';
+
+/** The configurations that the daemon runs with. */
+export interface InForce {
+  readonly running: WrittenFile;
+  /** What was taken at the start, for what a reload does not apply. */
+  readonly started: WrittenFile;
+  /** The same for the failover agent, which a reload may have started later. */
+  readonly agentStarted: WrittenFile;
+}
+
+type Reading = { readonly file: WrittenFile } | { readonly problems: readonly Problem[] };
+
+/** Compares what runs with the file on disk. The file is read again only when it is another one than last time. */
+export class Drift {
+  /** Before a file is read, which may take long. */
+  readonly #announce: () => void;
+  #last: { readonly stamp: string; readonly reading: Reading } | null = null;
+
+  constructor(announce: () => void) {
+    this.#announce = announce;
+  }
+
+  compare(
+    inForce: InForce,
+    services: readonly ServiceStatus[],
+  ): Pick<DiffResult, 'runtime' | 'changes' | 'problems'> {
+    const { running, started, agentStarted } = inForce;
+    const reading = this.#read(running.config.path);
+    if ('problems' in reading) {
+      return { runtime: runtimeDifferences(services, running), changes: [], problems: [...reading.problems] };
+    }
+    const { file } = reading;
+    const ofAgent = (key: string): boolean => key.startsWith('failover.');
+    const changes: Change[] = [
+      ...describeFile(running, file),
+      ...describeRestart(started, file, (key) => !ofAgent(key)),
+      ...describeRestart(agentStarted, file, ofAgent),
+    ];
+    return { runtime: runtimeDifferences(services, file), changes, problems: [] };
+  }
+
+  #read(path: string): Reading {
+    const stamp = stampOf(path);
+    if (this.#last !== null && stamp !== null && this.#last.stamp === stamp) return this.#last.reading;
+    this.#announce();
+    const reading = read(path);
+    this.#last = stamp === null ? null : { stamp, reading };
+    return reading;
+  }
+}
+
+/** The same for as long as nobody writes to the file; null when it cannot be told. */
+function stampOf(path: string): string | null {
+  let stat: BigIntStats;
+  try {
+    stat = statSync(path, { bigint: true });
+  } catch {
+    // reading it says why
+    return null;
+  }
+  const { dev, ino, size, mtimeNs, ctimeNs } = stat;
+  return stat.isFile() ? [dev, ino, size, mtimeNs, ctimeNs].join() : null;
+}
+
+/** As a reload would: what the host lacks is no reason to refuse it. */
+function read(path: string): Reading {
+  try {
+    // a pipe has been read to its end at the start, and would wait for somebody to write
+    if (statSync(path, { throwIfNoEntry: false })?.isFIFO() === true) {
+      return { problems: [unreadable(path, 'is a pipe: what it had cannot be read again')] };
+    }
+    return { file: loadFile(path, { hostFaults: 'warning' }) };
+  } catch (error) {
+    if (error instanceof ConfigError) return { problems: error.problems };
+    return { problems: [unreadable(path, messageOf(error))] };
+  }
+}
+
+const unreadable = (file: string, message: string): Problem => ({
+  severity: 'error',
+  file,
+  line: null,
+  column: null,
+  key: '',
+  message,
+  hint: undefined,
+  source: null,
+});
+
+/** What operators have set that is not as the file has it. */
+function runtimeDifferences(services: readonly ServiceStatus[], file: WrittenFile): RuntimeDifference[] {
+  return services.flatMap((service) => {
+    const { name, protocol } = service;
+    const index = file.config.services.findIndex((one) => one.name === name && one.protocol === protocol);
+    const backends = new Map(
+      file.config.services[index]?.backends.map((spec, at) => [spec.id, { spec, at }]),
+    );
+    return service.backends.flatMap((backend) => {
+      const known = backends.get(backend.id);
+      const path = known === undefined ? null : ['service', index, 'backend', known.at];
+      return differencesOf(name, backend, known?.spec.weight ?? null, (key) => placeOf(file, path, key));
+    });
+  });
+}
+
+type Place = Pick<RuntimeDifference, 'key' | 'line'>;
+
+/** @param weight the file's; null when the backend is not in it */
+function differencesOf(
+  service: string,
+  backend: BackendStatus,
+  weight: number | null,
+  place: (key: string | null) => Place,
+): RuntimeDifference[] {
+  const of = { service, backend: backend.id };
+  const kept = (setting: RuntimeDifference['setting']): boolean => backend.persisted.includes(setting);
+  const found: RuntimeDifference[] = [];
+  if (backend.admin !== 'ready') {
+    const file = weight === null ? null : 'ready';
+    found.push({
+      ...of,
+      setting: 'state',
+      running: backend.admin,
+      file,
+      persisted: kept('state'),
+      ...place(null),
+    });
+  }
+  const set = backend.weight !== backend.configuredWeight || kept('weight');
+  if (set && backend.weight !== weight) {
+    const [running, persisted] = [backend.weight, kept('weight')];
+    found.push({ ...of, setting: 'weight', running, file: weight, persisted, ...place('weight') });
+  }
+  return found;
+}
+
+/** A key of a backend, or the backend itself, and the line where it is or would be. */
+function placeOf({ positions }: WrittenFile, path: KeyPath | null, key: string | null): Place {
+  if (path === null) return { key: null, line: null };
+  const whole = key === null ? path : [...path, key];
+  return { key: formatPath(whole), line: positions.locate(whole, 'key').line };
+}
