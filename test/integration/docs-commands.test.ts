@@ -53,7 +53,8 @@ describe.skipIf(unable !== null)('the documents', () => {
     for (const host of [pair.backends[0], pair.backends[2]]) {
       host.spawn('backend', ['python3', '-m', 'http.server', '8080'], { cwd: pair.lab.dir });
     }
-    a = await Tandem.start(pair.lab, pair.hostA, pairToml('lb-a', SERVICE));
+    const env = { STATE_DIRECTORY: pair.lab.dir };
+    a = await Tandem.start(pair.lab, pair.hostA, pairToml('lb-a', SERVICE), { env });
     await a.waitState('Active');
     await a.waitEligible('web', ['10.98.0.11:8080', '10.98.0.13:8080']);
   });
@@ -84,12 +85,12 @@ describe.skipIf(unable !== null)('the documents', () => {
       const to = args.indexOf('--output');
       if (to >= 0) args[to + 1] = join(pair.lab.dir, `imported-${Math.random()}.toml`);
       const { status, stdout, stderr } = await a.tandem(...args);
-      // an import answers 1 when something was not carried over
+      // an import answers 1 when something was not carried over, a diff when something differs
       expect(status, `${args.join(' ')}\n${stdout}\n${stderr}`).toBeOneOf(
-        args[0] === 'import' ? [0, 1] : [0],
+        ['import', 'diff'].includes(args[0] ?? '') ? [0, 1] : [0],
       );
       // "drain" takes a backend away from those that follow
-      if (args[0] === 'backends') {
+      if (['backends', 'drain', 'maintenance'].includes(args[0] ?? '')) {
         await a.tandem('backends', 'ready', 'web/10.98.0.11:8080');
         await eventually('it is back', async () => (await a.tandem('status')).status === 0);
       }
