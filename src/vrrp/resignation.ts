@@ -6,8 +6,9 @@ import type { Turn } from './turn.ts';
 /**
  * Priority 0 means "I leave" (RFC 9568), or, once, the offer of offer.ts, whose sender stays unless there is a better
  * router. Who really leaves says it twice in a row. To others the second one is a repetition; a Backup that is the
- * only other router (`paired`) need not wait its Skew_Time then, which is there to put several Backups in order. Should
- * the link double an offer, the Backup takes over from an Active router that answers at once, and steps back.
+ * only other router (`paired`) need not wait its Skew_Time then, which is there to put several Backups in order. Only
+ * who was heard as Active can leave the role: zeros of a stranger are not followed so quickly. Should the link double
+ * an offer, the Backup takes over from an Active router that answers at once, and steps back.
  */
 export function resign(turn: Turn): void {
   turn.act({ type: 'send', priority: 0 });
@@ -31,8 +32,8 @@ export function peerResigned(turn: Turn, before: PeerRecord | null): void {
 
 /** @param before what was heard before the advertisement of now */
 function isInARow({ router, now }: Turn, before: PeerRecord | null): boolean {
-  if (before === null || before.priority !== 0 || before.source.text !== router.peer?.source.text)
-    return false;
+  if (before === null || before.priority !== 0) return false;
+  if (before.source.text !== router.peer?.source.text || !before.wasActive) return false;
   return between(before.at, now) <= IN_A_ROW;
 }
 

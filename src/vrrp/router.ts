@@ -96,6 +96,8 @@ export interface PeerRecord {
   readonly priority: number;
   readonly interval: Duration;
   readonly at: Instant;
+  /** It was Active just before: its priority is not 0, or that was the last word before its zeros. */
+  readonly wasActive: boolean;
 }
 
 /** Why Active_Down will have expired when it does. */

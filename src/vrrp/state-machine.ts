@@ -213,7 +213,8 @@ function advertisement(turn: Turn, input: Advertised): void {
   if (state === 'Initialize') return;
   const { source, priority, interval } = input;
   const before = turn.router.peer;
-  turn.set({ peer: { source, priority, interval, at: turn.now } });
+  const wasActive = priority !== 0 || (before?.source.text === source.text && before.wasActive);
+  turn.set({ peer: { source, priority, interval, at: turn.now, wasActive } });
   if (state === 'Active') heardWhileActive(turn, input);
   else if (priority === 0) peerResigned(turn, before);
   else heardWhileBackup(turn, input);

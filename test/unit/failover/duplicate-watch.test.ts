@@ -41,7 +41,10 @@ beforeEach(() => {
 function hear(): void {
   const source = parseIp('10.0.0.2');
   if (source === undefined) throw new Error('unreachable');
-  router = { ...router, peer: { source, priority: 50, interval: INTERVAL, at: clock.now() } };
+  router = {
+    ...router,
+    peer: { source, priority: 50, interval: INTERVAL, at: clock.now(), wasActive: true },
+  };
 }
 
 describe('a foreign claim while Active', () => {
