@@ -51,6 +51,8 @@ export class Announcer {
   #ear: NativeHandle | null = null;
   #ifindex: number | null = null;
   #mac: Uint8Array = new Uint8Array(0);
+  /** There are addresses of another family since the sockets were opened. */
+  #outdated = false;
   #timer: Timer | null = null;
   #pacer: Timer | null = null;
 
@@ -64,11 +66,12 @@ export class Announcer {
   /**
    * Opens the packet socket, once. It stays open while the interface is there, for the kernel takes
    * milliseconds to close one.
-   * @returns whether the interface or its MAC address is another than before.
+   * @returns whether the interface, its MAC address or the families of the addresses are others than before.
    * @throws NativeError without CAP_NET_RAW.
    */
   attach(ifindex: number, mac: Uint8Array): boolean {
-    if (this.#ifindex === ifindex && Buffer.compare(this.#mac, mac) === 0) return false;
+    const isKnown = this.#ifindex === ifindex && Buffer.compare(this.#mac, mac) === 0;
+    if (isKnown && !this.#outdated) return false;
     this.detach();
     // loopback and tunnels have no neighbours to tell
     if (!mac.every((byte) => byte === 0)) this.#open(ifindex);
@@ -79,11 +82,10 @@ export class Announcer {
 
   #open(ifindex: number): void {
     const { native } = this.#options;
-    const has = (family: 4 | 6): boolean => this.#addresses.some(({ address }) => address.family === family);
-    this.#socket = has(4)
+    this.#socket = has(this.#addresses, 4)
       ? native.openPacketSocket(ifindex, ETHERTYPE_ARP, (frame) => this.#heard(claimOfArp(frame)))
       : native.openPacketSocket(ifindex, 0, null);
-    if (!has(6)) return;
+    if (!has(this.#addresses, 6)) return;
     // not by a packet socket: that one would see all IPv6 traffic of the host
     const options = { protocol: PROTOCOL_ICMPV6, icmpType: TYPE_NEIGHBOUR_ADVERTISEMENT, ifindex };
     this.#ear = native.openRaw6Receiver({ ...options, group: ALL_NODES.bytes }, ({ payload, hopLimit }) => {
@@ -98,9 +100,13 @@ export class Announcer {
     this.#ear?.close();
     this.#ear = null;
     this.#ifindex = null;
+    this.#outdated = false;
   }
 
+  /** A family that is new, or gone, is listened for after the next `attach`. */
   update(addresses: readonly IpPrefix[], spec: AnnounceSpec): void {
+    const differs = (family: 4 | 6): boolean => has(addresses, family) !== has(this.#addresses, family);
+    if (this.#ifindex !== null && (differs(4) || differs(6))) this.#outdated = true;
     this.#addresses = addresses;
     this.#spec = spec;
   }
@@ -193,3 +199,6 @@ export class Announcer {
     if (foreign) this.#options.onForeignClaim(claim);
   }
 }
+
+const has = (addresses: readonly IpPrefix[], family: 4 | 6): boolean =>
+  addresses.some(({ address }) => address.family === family);

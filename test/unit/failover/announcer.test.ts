@@ -212,3 +212,19 @@ test('addresses that are paced wait for the end of a stall, too', () => {
   for (const act of waiting) act();
   expect(kernel.frames).toHaveLength(1);
 });
+
+test('addresses of another family, added by a reload, are listened for and announced', () => {
+  const [four, six] = ADDRESSES as [IpPrefix, IpPrefix];
+  const made = announcer(NEVER);
+  made.update([four], SPEC);
+  expect(made.attach(7, MAC)).toBe(true);
+  kernel.icmp(unsolicitedNeighbourAdvertisement(OTHER_MAC, six.address).subarray(54));
+  expect(claims).toEqual([]);
+  made.update([four, six], SPEC);
+  expect(made.attach(7, MAC)).toBe(true);
+  expect(made.attach(7, MAC)).toBe(false);
+  kernel.icmp(unsolicitedNeighbourAdvertisement(OTHER_MAC, six.address).subarray(54));
+  expect(claims).toEqual([`${six.address.text} ${formatMac(OTHER_MAC)}`]);
+  made.announce('active');
+  expect(kernel.frames).toHaveLength(2);
+});
