@@ -5,7 +5,7 @@ import type { LinkInfo, Native } from '../native/index.ts';
 import type { InterfaceView } from './interface-view.ts';
 import type { VirtualRouterSpec } from './router-spec.ts';
 
-/** IFLA_IFALIAS of our interfaces: nothing without it is ever changed or removed. */
+/** IFLA_IFALIAS of our interfaces: nothing without it is ever changed or removed, but for {@link isHalfMade}. */
 const MARK = 'tandem';
 /**
  * MACVLAN_MODE_VEPA. Private mode gives what the peer sends from the same MAC address to the macvlan alone, and
@@ -60,7 +60,7 @@ export class VirtualMac {
     if (present !== undefined && this.#isRight(present, lower)) {
       return this.#settle(present.index);
     }
-    if (present !== undefined) removeOurs(native, present);
+    if (present !== undefined) removeOurs(native, present, isHalfMade(present, mac.address, lower));
     const index = create(native, mac, lower.index);
     this.#isNew = true;
     return this.#settle(index);
@@ -128,8 +128,19 @@ const isOurs = ({ kind, alias }: LinkInfo): boolean => kind === 'macvlan' && ali
 const find = (native: Native, name: string): LinkInfo | undefined =>
   native.listLinks().find((link) => link.name === name);
 
-function removeOurs(native: Native, link: LinkInfo): void {
-  if (!isOurs(link)) throw new Error(`an interface ${link.name} exists and is not Tandem's`);
+/**
+ * A predecessor was killed between making it and marking it, for the kernel does not take both in one request: ours in
+ * everything but the mark, and never up. Otherwise it would be in the way for ever.
+ */
+const isHalfMade = (link: LinkInfo, mac: Uint8Array, lower: InterfaceView): boolean =>
+  link.kind === 'macvlan' &&
+  link.alias === '' &&
+  !link.up &&
+  link.lower === lower.index &&
+  Buffer.compare(link.mac, mac) === 0;
+
+function removeOurs(native: Native, link: LinkInfo, halfMade: boolean): void {
+  if (!isOurs(link) && !halfMade) throw new Error(`an interface ${link.name} exists and is not Tandem's`);
   native.removeLink(link.index);
 }
 

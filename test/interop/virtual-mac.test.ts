@@ -142,6 +142,27 @@ addresses = ${JSON.stringify(addresses)}`,
     expect((await net.peer.run(['nft', 'list', 'tables'])).stdout).toBe('');
   });
 
+  it('an interface whose maker died before it was marked is made anew; one that is up is left alone', async () => {
+    const foreign = (): string => net.tandem.ip('link', 'show', 'dev', device);
+    net.tandem.ip('link', 'add', device, 'link', 'eth0', 'address', mac, 'type', 'macvlan', 'mode', 'vepa');
+    const before = foreign().split(':')[0];
+    const a = await startTandem(200);
+    await a.waitState('Active');
+    await expectVirtual();
+    expect(foreign().split(':')[0]).not.toBe(before);
+    await a.stop();
+    net.tandem.ip('link', 'add', device, 'link', 'eth0', 'address', mac, 'type', 'macvlan', 'mode', 'vepa');
+    net.tandem.ip('link', 'set', device, 'up');
+    const b = await startTandem(200);
+    await eventually('it says why not', () =>
+      b.process.log().includes(`an interface ${device} exists and is not Tandem`),
+    );
+    expect(net.tandem.holds(vip)).toBe(false);
+    await b.stop();
+    expect(foreign()).toContain('UP');
+    net.tandem.ip('link', 'del', 'dev', device);
+  });
+
   it('keepalived with use_vmac, in both roles', async () => {
     const keepalived = await startKeepalived(100);
     await keepalived.waitState('peer', 'MASTER');
