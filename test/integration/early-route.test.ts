@@ -73,13 +73,37 @@ describe.skipIf(unable !== null)('the route to a new IPv6 address', () => {
     const [early, kernel] = [seen(monitor.log(), '112'), seen(monitor.log(), 'kernel')];
     // otherwise nothing was tested
     expect(kernel - early, monitor.log()).toBeGreaterThan(200);
-    const answers = [...ping.log().matchAll(/^\[([\d.]+)\].* icmp_seq=/gm)].map(
-      ([, at]) => Number(at) * 1_000,
-    );
-    const meanwhile = answers.filter((at) => at > early && at < kernel);
-    // a hundred a second are asked; without the early route none is answered
+    const meanwhile = answers(ping.log()).filter((at) => at > early && at < kernel);
+    // a hundred a second are asked
     expect(meanwhile.length, ping.log()).toBeGreaterThan((kernel - early) / 10 / 2);
     await b.stop();
     expect(hostB.ip('-6', 'route', 'show', 'table', 'local')).not.toContain(VIP6);
   }, 30_000);
+
+  test('the same without it: nothing is answered until the kernel has its route', async () => {
+    const monitor = hostB.spawn('monitor', ['chrt', '-f', '3', 'ip', '-ts', 'monitor', 'route']);
+    const ping = client.spawn('ping', ['chrt', '-f', '2', 'ping', '-D', '-i', '0.01', VIP6]);
+    const crowd = cpus().map((_, index) =>
+      hostB.spawn('crowd', [
+        ...['taskset', '-c', `${index}`, 'timeout', `${BUSY / 1_000}`, 'chrt', '-f', '1'],
+        ...['sh', '-c', 'while :; do :; done'],
+      ]),
+    );
+    const add = `sleep 0.2; date +%s%3N; exec ip -6 addr add ${VIP6}/64 dev eth0 nodad`;
+    const adder = hostB.spawn('add', ['chrt', '-f', '3', 'sh', '-c', add]);
+    await adder.exited;
+    await Promise.all(crowd.map(({ exited }) => exited));
+    await eventually('the kernel has made its route', () => !Number.isNaN(seen(monitor.log(), 'kernel')));
+    const kernel = seen(monitor.log(), 'kernel');
+    await eventually('then it is answered', () => answers(ping.log()).some((at) => at > kernel));
+    await ping.stop();
+    hostB.ip('-6', 'addr', 'del', `${VIP6}/64`, 'dev', 'eth0');
+    expect(kernel - Number(adder.log()), monitor.log()).toBeGreaterThan(200);
+    // 'ip monitor' sees the route a moment after it is there
+    expect(answers(ping.log()).filter((at) => at < kernel - 50)).toEqual([]);
+  }, 30_000);
 });
+
+/** When ping had its answers, in milliseconds as Date has them. */
+const answers = (log: string): number[] =>
+  [...log.matchAll(/^\[([\d.]+)\].* icmp_seq=\d+ ttl=/gm)].map(([, at]) => Number(at) * 1_000);
