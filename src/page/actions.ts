@@ -132,10 +132,12 @@ export class Actions {
     for (const group of groups) select.append(el('option', { value: group }, group));
     const which = el('label', { class: 'field', for: 'group' }, 'Which', select);
     const handover = command === 'handover';
-    const words = handover
-      ? 'Only if the peer takes over first, without a gap'
-      : 'Have the peer hand over, without losing connections';
-    const careful = checkbox('careful', words, planned);
+    // a handover asks the peer anyhow, where one is configured
+    const askPeer = checkbox(
+      'ask-peer',
+      'Have the peer hand over, without losing connections',
+      planned && !handover,
+    );
     this.#ask({
       title: handover ? 'Hand over to the peer?' : 'Take over from the peer?',
       explanation: handover
@@ -143,14 +145,12 @@ export class Actions {
         : 'This node becomes Active for the virtual addresses.',
       confirm: handover ? 'Hand over' : 'Take over',
       danger: true,
-      fields: [...(groups.length > 1 ? [which] : []), ...(planned ? [careful.label] : [])],
+      fields: [...(groups.length > 1 ? [which] : []), ...(planned && !handover ? [askPeer.label] : [])],
       async run() {
-        const agreed = careful.input.checked;
         const body = {
-          command: !handover && agreed ? 'retake' : command,
+          command: askPeer.input.checked ? 'retake' : command,
           by: 'the status page',
           ...(select.value === '' ? {} : { group: select.value }),
-          ...(handover && agreed ? { requirePeer: true } : {}),
         };
         const { ok, message } = await post<CommandResult>('v1/failover/command', body);
         if (!ok) throw new Refusal('refused', message);

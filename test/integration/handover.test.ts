@@ -359,14 +359,17 @@ interval = "100ms"
     expect([pair.hostA.holds(VIP4), pair.hostB.holds(VIP4)]).toEqual([false, true]);
   });
 
-  test('a peer that is gone gets priority 0, or nothing at all', async () => {
+  test('to a peer that is gone nothing is handed over, unless forced', async () => {
     await startBoth('5s');
     await b.stop();
-    const refused = await a.tandem('failover', 'handover', '--require-peer');
-    expect(refused.status).toBe(1);
-    expect(refused.stderr).toContain('the peer cannot be reached: 10.98.0.2:8694: ECONNREFUSED');
-    await a.waitState('Active');
-    const done = await a.tandem('failover', 'handover');
+    for (const args of [[], ['--require-peer'], ['--require-peer', '--force']]) {
+      const refused = await a.tandem('failover', 'handover', ...args);
+      expect(refused.status).toBe(1);
+      expect(refused.stderr).toContain('the peer cannot be reached: 10.98.0.2:8694: ECONNREFUSED');
+    }
+    expect((await a.router()).state).toBe('Active');
+    expect(a.process.log()).not.toContain('sent priority 0');
+    const done = await a.tandem('failover', 'handover', '--force');
     expect(done.status, done.stderr).toBe(0);
     expect(done.stdout).toContain('sent priority 0 instead');
     expect((await a.router()).reason).not.toBe('startup');

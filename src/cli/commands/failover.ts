@@ -28,8 +28,8 @@ export function addFailover(program: Command, host: Host): void {
     .command('handover')
     .description('give the addresses to the peer; with [failover.peer] without losing connections')
     .argument(GROUP, ABOUT_GROUP)
-    .option('--require-peer', 'fail when the peer cannot be asked, instead of sending priority 0')
-    .option('--force', 'also to a peer that is no better placed')
+    .option('--require-peer', 'never by priority 0: fail when the peer cannot be asked, also with --force')
+    .option('--force', 'also to a peer that is no better placed, and by priority 0 when it cannot be asked')
     .option('--wait', 'go on until the last connection that stayed here has gone, or the drain is over')
     .action((group: string | undefined, options: HandoverOptions, command: Command) =>
       host.run(command, (session) => handover(session, group, options)),

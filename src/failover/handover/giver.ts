@@ -9,7 +9,7 @@ import type { PrepareRequest } from './taker.ts';
 
 /** With `drainMillis` 0 connections are not to be kept. */
 export interface GiverPlan extends PrepareRequest {
-  /** Without a peer that can be reached, give up instead of sending priority 0. */
+  /** Without a peer that can be reached, give up instead of sending priority 0, with `force` too. */
   readonly requirePeer: boolean;
 }
 
@@ -120,11 +120,18 @@ function success(giver: Giver): GiverAction {
   return { type: 'finish', ok: true, message: `handed over to the peer; ${kept}` };
 }
 
-/** Nobody was asked yet. A peer with another key is a mistake that somebody should see, not an RFC-only router. */
+/**
+ * Nobody was asked yet. The configured peer is not there, so most likely nobody is who would take over: priority 0 would
+ * be an outage. A peer with another key is a mistake that somebody should see, not an RFC-only router.
+ */
 function notReached(giver: Giver, why: string, trusted: boolean): GiverTurn {
+  const { requirePeer, force } = giver.plan;
   if (!trusted) return fail(giver, `the peer cannot be trusted: ${why}; this node stays Active`);
-  if (giver.plan.requirePeer)
-    return fail(giver, `the peer cannot be reached: ${why}; this node stays Active`);
+  if (requirePeer) return fail(giver, `the peer cannot be reached: ${why}; this node stays Active`);
+  if (!force) {
+    const otherwise = 'with --force it sends priority 0, for another VRRP router to take over';
+    return fail(giver, `the peer cannot be reached: ${why}; this node stays Active (${otherwise})`);
+  }
   const message = `the peer cannot be reached (${why}): sent priority 0 instead, connections are not kept`;
   return to(giver, 'done', { type: 'resign' }, { type: 'finish', ok: true, message });
 }

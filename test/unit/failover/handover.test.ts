@@ -96,13 +96,18 @@ describe('the giver', () => {
     expect(kept([ready, unpinned])).toBe('ok: handed over to the peer; connections are not kept: EPERM');
   });
 
-  test('sends priority 0 when there is nobody to ask, unless that is not wanted', () => {
+  test('stays Active when there is nobody to ask; sends priority 0 only when told to', () => {
     expect(give([start, closed(true)])).toEqual([
+      'connect',
+      'hang-up',
+      'failed: the peer cannot be reached: gone; this node stays Active (with --force it sends priority 0, for another VRRP router to take over)',
+    ]);
+    expect(give([start, closed(true)], { force: true })).toEqual([
       'connect',
       'resign',
       'ok: the peer cannot be reached (gone): sent priority 0 instead, connections are not kept',
     ]);
-    expect(give([start, closed(true)], { requirePeer: true })).toEqual([
+    expect(give([start, closed(true)], { force: true, requirePeer: true })).toEqual([
       'connect',
       'hang-up',
       'failed: the peer cannot be reached: gone; this node stays Active',
