@@ -42,9 +42,11 @@ test('any line is words that begin in it, in order, or a fault with its place', 
   );
 });
 
+const word = fc.string({ unit: 'binary', maxLength: 20 }).filter((text) => !/[\r\n]/.test(text));
+
 test('any words come back when they are quoted', () => {
   fc.assert(
-    fc.property(fc.array(fc.string({ unit: 'binary', maxLength: 20 }), { maxLength: MAX_WORDS }), (words) => {
+    fc.property(fc.array(word, { maxLength: MAX_WORDS }), (words) => {
       const quoted = words.map((word) => `'${word.replaceAll("'", "'\\''")}'`).join(' ');
       const tokens = tokenize(quoted, environment);
       expect(tokens.ok && tokens.words.map(({ text }) => text)).toEqual(words);

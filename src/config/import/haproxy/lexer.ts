@@ -20,10 +20,11 @@ export type Variables = (name: string) => string | undefined;
 export const MAX_WORDS = 64;
 
 /**
- * The words of a line (HAProxy's configuration manual, 2.2 and 2.3). White space outside of quotes divides; "#"
- * there begins a comment, also within a word. In '...' nothing is special; in "..." and outside, a backslash
- * takes \\ \" \' \$ \# \t \n \r \xHH and a space, and stays before anything else. $NAME, ${NAME} and
- * ${NAME-default} count in "..." alone, and "${NAME[*]}" is one word for each word of its value.
+ * The words of a line (HAProxy's configuration manual, 2.2 and 2.3; compared with 2.6.12). White space outside of
+ * quotes divides; "#" there begins a comment, also within a word; a carriage return ends the line even in quotes.
+ * In '...' nothing is special. In "..." and outside, a backslash takes \\ \" \' \# \t \n \r \xHH and a space, in
+ * "..." also \$, and stays before anything else. $NAME, ${NAME} and ${NAME-default} count in "..." alone, and
+ * "${NAME[*]}" is one word for each word of its value.
  */
 export function tokenize(line: string, variables: Variables): Tokens {
   return new Lexer(line, variables).run();
@@ -52,6 +53,7 @@ class Lexer {
   run(): Tokens {
     while (this.#at < this.#line.length) {
       const character = this.#line[this.#at] ?? '';
+      if (character === '\r' || character === '\n') break;
       if (character === '#' && this.#quote === undefined) break;
       const fault = this.#step(character);
       if (fault !== undefined) return fault;
@@ -83,8 +85,10 @@ class Lexer {
   #escape(): Fault | undefined {
     const next = this.#line[this.#at + 1] ?? '';
     const control = Object.hasOwn(CONTROLS, next) ? CONTROLS[next] : undefined;
+    // outside of double quotes there are no variables, and nothing to be kept from being one
+    const dollar = next === '$' && this.#quote?.mark === '"';
     if (control !== undefined) this.#append(control, 2);
-    else if (next !== '' && ' \\#\'"$'.includes(next)) this.#append(next, 2);
+    else if (next !== '' && (' \\#\'"'.includes(next) || dollar)) this.#append(next, 2);
     else if (next === 'x') {
       const digits = /^[0-9a-fA-F]{2}/.exec(this.#line.slice(this.#at + 2, this.#at + 4))?.[0];
       if (digits === undefined) {

@@ -20,12 +20,14 @@ describe('words of a line', () => {
     ['# all of it', []],
     ['\tbind  :80\r', ['bind', ':80']],
     ['bind :80#comment', ['bind', ':80']],
+    ['bind :80\r :81', ['bind', ':80']],
     ['log "a # b" \\# c', ['log', 'a # b', '#', 'c']],
     ['a \'b \\n "$HOST"\'', ['a', 'b \\n "$HOST"']],
     ['a "b \'c\' \\"d\\""', ['a', 'b \'c\' "d"']],
     ['a b\\ c', ['a', 'b c']],
     ['a \\t\\n\\r\\x41\\\\', ['a', '\t\n\rA\\']],
     ['a \\1\\.', ['a', '\\1\\.']],
+    ['a \\$HOST', ['a', '\\$HOST']],
     ['a "" b', ['a', '', 'b']],
     ['a x"y z"w', ['a', 'xy zw']],
     ['a $HOST ${HOST}', ['a', '$HOST', '${HOST}']],
@@ -38,6 +40,7 @@ describe('words of a line', () => {
 
   test.each<[line: string, index: number, message: RegExp]>([
     ['a "b', 2, /never closed/],
+    ['a "b\r"', 2, /never closed/],
     ["a b'", 3, /never closed/],
     ['a \\x4', 2, /hexadecimal/],
     ['a "${HOST"', 3, /not a variable/],
