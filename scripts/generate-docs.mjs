@@ -1,6 +1,7 @@
 #!/usr/bin/env node
 // Writes the manual pages docs/man/tandem.1 (from the commands, as dist/ has them) and docs/man/tandem.toml.5 (from
-// docs/configuration.md), docs/openapi.json and the table in docs/admin-api.md (from the routes, as dist/ has them).
+// docs/configuration.md), docs/openapi.json and the table in docs/admin-api.md (from the routes, as dist/ has them), and the
+// tables of keywords in docs/coming-from-*.md (from those of the imports).
 //
 //   scripts/generate-docs.mjs            writes what has changed
 //   scripts/generate-docs.mjs --check    writes nothing; exit status 1 when a committed page is not up to date
@@ -22,24 +23,39 @@ function statusesOf(help) {
     .map((part) => [part.slice(0, part.indexOf(' ')), part.slice(part.indexOf(' ') + 1)]);
 }
 
+async function keywordTables() {
+  const tables = {};
+  for (const program of ['haproxy', 'keepalived']) {
+    const { KEYWORDS } = await import(`../dist/config/import/${program}/keywords.js`);
+    const path = `docs/coming-from-${program}.md`;
+    tables[path] = withTable(path, KEYWORDS.toMarkdown(), ['<!-- keywords -->', '<!-- end of keywords -->']);
+  }
+  return tables;
+}
+
 async function pages() {
   const { buildProgram, EXIT_HELP } = await import('../dist/cli/program.js');
   const { Host } = await import('../dist/cli/commands/host.js');
   const { openApiDocument, routeTable } = await import('../dist/admin/openapi.js');
   const release = { version: JSON.parse(read('package.json')).version, date: DATE };
   return {
+    ...(await keywordTables()),
     'docs/man/tandem.1': commandPage(buildProgram(new Host(process)), release, statusesOf(EXIT_HELP)),
     'docs/man/tandem.toml.5': configurationPage(read('docs/configuration.md'), release),
     'docs/openapi.json': `${JSON.stringify(openApiDocument(), null, 2)}\n`,
-    'docs/admin-api.md': withTable(read('docs/admin-api.md'), routeTable()),
+    'docs/admin-api.md': withTable('docs/admin-api.md', `\n${routeTable()}\n`, [
+      '<!-- routes: generated -->',
+      '<!-- end of routes -->',
+    ]),
   };
 }
 
-/** The rest of the document is written by hand. */
-function withTable(text, table) {
-  const between = /(<!-- routes: generated -->\n)[\s\S]*?(<!-- end of routes -->)/;
-  if (!between.test(text)) throw new Error('docs/admin-api.md has lost the place of its table');
-  return text.replace(between, (_, before, after) => `${before}\n${table}\n${after}`);
+/** A document with its table between two marks; the rest is written by hand. */
+function withTable(path, table, [start, end]) {
+  const text = read(path);
+  const [from, to] = [text.indexOf(`${start}\n`), text.indexOf(end)];
+  if (from < 0 || to < from) throw new Error(`${path} has lost the place of its table`);
+  return `${text.slice(0, from)}${start}\n${table}${text.slice(to)}`;
 }
 
 const check = process.argv[2] === '--check';

@@ -1,4 +1,4 @@
-import type { ImportResult, ReportEntry } from '../config/import/keepalived/index.ts';
+import type { ImportResult, ReportEntry } from '../config/import/result.ts';
 import { printable, type Style, table } from './output.ts';
 
 /** The report of an import for people: three tables, and what Tandem's own check says. */

@@ -67,8 +67,10 @@ test('no directive of any file is lost', () => {
         return !tokens.ok || tokens.words.length > 0;
       }).length;
       try {
-        const sections = readSections([{ path: 'h.cfg', text: lines.join('\n') }], environment);
-        expect(sections.reduce((sum, { directives }) => sum + 1 + directives.length, 0)).toBe(expected);
+        const text = lines.join('\n');
+        const { sections, decisions } = readSections([{ path: 'h.cfg', text }], environment);
+        const inside = sections.reduce((sum, { directives }) => sum + 1 + directives.length, 0);
+        expect(inside + decisions.length).toBe(expected);
       } catch (error) {
         if (!(error instanceof ConfigError)) throw error;
         expect(error.problems.length).toBeGreaterThan(0);

@@ -34,7 +34,7 @@ test('any text', () => {
 });
 
 const word = fc.oneof(
-  fc.constantFrom(...KEYWORDS.flatMap(({ keywords }) => keywords)),
+  fc.constantFrom(...KEYWORDS.rows.flatMap(({ keywords }) => keywords)),
   fc.constantFrom(
     '{',
     '}',

@@ -1,3 +1,4 @@
+// biome-ignore-all lint/suspicious/noTemplateCurlyInString: that is how HAProxy writes variables
 import { spawnSync } from 'node:child_process';
 import { existsSync, mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -16,7 +17,7 @@ afterEach(() => rmSync(dir, { recursive: true, force: true }));
 function tandem(...args: string[]): { status: number | null; stdout: string; stderr: string } {
   return spawnSync(process.execPath, [join(root, 'dist/main.js'), ...args], { encoding: 'utf8' });
 }
-const importFile = (...args: string[]) => tandem('import', 'keepalived.conf', ...args);
+const importFile = (...args: string[]) => tandem('import', ...args);
 
 const SIMPLE = `vrrp_instance A {
   interface lo
@@ -27,7 +28,7 @@ const SIMPLE = `vrrp_instance A {
 }
 `;
 
-describe('tandem import keepalived.conf', () => {
+describe('tandem import, of keepalived.conf', () => {
   test('the file on standard output, the report on standard error, 1 when something is missing', () => {
     const { status, stdout, stderr } = importFile(fixture('web-pair.conf'));
     expect(status).toBe(1);
@@ -84,5 +85,61 @@ describe('tandem import keepalived.conf', () => {
 
   test('--config-id decides the lines with @', () => {
     expect(importFile(fixture('templated.conf'), '--config-id', 'lb-b').stdout).toContain('priority = 100');
+  });
+});
+
+describe('tandem import, of haproxy.cfg', () => {
+  const cfg = (name: string): string => join(root, 'test/fixtures/haproxy', name);
+  const SERVICE =
+    'listen web\n mode tcp\n bind 10.0.0.1:80\n timeout client 1m\n timeout server 1m\n server s "${BACK-10.0.0.9}:80"\n';
+
+  test('the file on standard output, the report on standard error, 1 when something is missing', () => {
+    const { status, stdout, stderr } = importFile(cfg('databases.cfg'));
+    expect(status).toBe(1);
+    expect(stdout).toBe(readFileSync(cfg('expected/databases.toml'), 'utf8'));
+    expect(stderr).toMatch(/Not carried over\n.*line.*\n[\s\S]*databases\.cfg:\d+ .*tcp-check expect/);
+  });
+
+  test('0 when everything was carried over; what it writes is accepted', () => {
+    writeFileSync(join(dir, 'h.cfg'), SERVICE);
+    const output = join(dir, 'tandem.toml');
+    expect(importFile(join(dir, 'h.cfg'), '--output', output)).toMatchObject({ status: 0, stdout: '' });
+    expect(tandem('check', '--other-host', output).status).toBe(0);
+  });
+
+  test('several files are one, and a directory stands for its *.cfg', () => {
+    writeFileSync(join(dir, '10-defaults.cfg'), 'defaults\n mode tcp\n retries 9\n');
+    writeFileSync(join(dir, '20-web.cfg'), SERVICE);
+    writeFileSync(join(dir, 'README'), 'no configuration');
+    for (const files of [[dir], [join(dir, '10-defaults.cfg'), join(dir, '20-web.cfg')]]) {
+      expect(importFile(...files).stdout).toContain('retries = 9');
+    }
+    rmSync(join(dir, '10-defaults.cfg'));
+    rmSync(join(dir, '20-web.cfg'));
+    expect(importFile(dir)).toMatchObject({ status: 64, stderr: expect.stringContaining('has no *.cfg') });
+  });
+
+  test('every line that cannot be read, with its place, and nothing is written', () => {
+    const path = join(dir, 'h.cfg');
+    writeFileSync(path, 'listen a\n bind "x\n server \\xzz\n');
+    const { status, stderr } = importFile(path, '-o', join(dir, 'out.toml'));
+    expect(status).toBe(64);
+    expect(stderr).toContain(`${path}:2:7: this quote is never closed`);
+    expect(stderr).toContain(`${path}:3:9: `);
+    expect(existsSync(join(dir, 'out.toml'))).toBe(false);
+  });
+
+  test('--from says whose file it is; without, one that shows nothing is refused', () => {
+    const path = join(dir, 'x');
+    writeFileSync(path, '# nothing\n');
+    expect(importFile(path)).toMatchObject({ status: 64, stderr: expect.stringContaining('--from haproxy') });
+    expect(importFile('--from', 'haproxy', path).stderr).toContain('there is nothing in it');
+    writeFileSync(path, SERVICE);
+    expect(importFile('--from', 'keepalived', path).status).not.toBe(0);
+    expect(importFile('--from', 'nginx', path).status).toBe(64);
+    expect(importFile(fixture('web-pair.conf'), path)).toMatchObject({
+      status: 64,
+      stderr: expect.stringContaining('one file'),
+    });
   });
 });

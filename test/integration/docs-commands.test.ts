@@ -65,6 +65,8 @@ describe.skipIf(unable !== null)('the documents', () => {
     if (/^(?:FILE|tandem\.toml|\/etc\/tandem\/tandem\.toml)$/.test(word)) return a.configPath;
     if (word === '/etc/keepalived/keepalived.conf')
       return join(ROOT, 'test/fixtures/keepalived/web-pair.conf');
+    if (word === '/etc/haproxy/haproxy.cfg' || word === 'haproxy.cfg')
+      return join(ROOT, 'test/fixtures/haproxy/web-pair.cfg');
     if (word === 'DIRECTORY') return join(pair.lab.dir, 'record');
     return word.replaceAll('10.0.1.11', '10.98.0.11');
   }
@@ -73,7 +75,7 @@ describe.skipIf(unable !== null)('the documents', () => {
   function usualFile(args: readonly string[]): string[] {
     const words = args.filter((arg) => !arg.startsWith('-'));
     if (args[0] === 'check' && words.length === 1) return [a.configPath];
-    return args[0] === 'import' && words.length === 2 ? [local('/etc/keepalived/keepalived.conf')] : [];
+    return args[0] === 'import' && words.length === 1 ? [local('/etc/keepalived/keepalived.conf')] : [];
   }
 
   test.each(runnable.map(({ title, words }) => [title, words] as const))(

@@ -84,7 +84,7 @@ async function importOn(net: Net, source: string): Promise<string> {
   const [conf, toml] = [join(net.lab.dir, 'keepalived.conf'), join(net.lab.dir, 'imported.toml')];
   writeFileSync(conf, net.text(source, 'a'));
   rmSync(toml, { force: true });
-  const importing = ['import', 'keepalived.conf', conf, '--config-id', 'lb-a', '-o', toml];
+  const importing = ['import', conf, '--config-id', 'lb-a', '-o', toml];
   const imported = await net.a.run(['node', MAIN, ...importing]);
   expect(imported.status, imported.stderr).toBe(0);
   const checked = await net.a.run(['node', MAIN, 'check', toml]);

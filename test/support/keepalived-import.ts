@@ -2,13 +2,9 @@
 import { readdirSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import { ConfigError } from '../../src/config/errors.ts';
-import {
-  type ImportResult,
-  importKeepalived,
-  type ReportEntry,
-} from '../../src/config/import/keepalived/index.ts';
-import { KEYWORDS } from '../../src/config/import/keepalived/keywords.ts';
-import type { SourceReader } from '../../src/config/import/keepalived/source.ts';
+import { importKeepalived } from '../../src/config/import/keepalived/index.ts';
+import type { ImportResult, ReportEntry } from '../../src/config/import/result.ts';
+import type { SourceReader } from '../../src/config/import/source.ts';
 import { systemReader } from '../../src/config/import/system-reader.ts';
 import type { Config } from '../../src/model/config.ts';
 import { load } from './config.ts';
@@ -52,14 +48,3 @@ export const told = ({ report }: ImportResult, keyword: string): string[] =>
 
 export const lost = ({ report }: ImportResult): ReportEntry[] =>
   report.filter(({ fate }) => fate === 'missing');
-
-/** The table of docs/coming-from-keepalived.md. */
-export function keywordTable(): string {
-  const cell = (text: string): string => text.replaceAll('|', '\\|');
-  const rows = KEYWORDS.map(({ contexts, keywords, fate, did, becomes }) => {
-    const where = contexts.map((context) => (context === '' ? 'top' : context)).join(' ');
-    const cells = [keywords.map((word) => `\`${word}\``).join(' '), where, did, fate, becomes];
-    return `| ${cells.map(cell).join(' | ')} |`;
-  });
-  return `| keyword | in | what it does | import | in Tandem |\n| --- | --- | --- | --- | --- |\n${rows.join('\n')}\n`;
-}

@@ -1,8 +1,9 @@
 import { closeSync, fchmodSync, ftruncateSync, openSync, writeSync } from 'node:fs';
 import { hostname } from 'node:os';
 import { resolve } from 'node:path';
-import type { Command } from 'commander';
-import type { ImportResult } from '../../config/import/keepalived/index.ts';
+import { type Command, Option } from 'commander';
+import type { ImportResult } from '../../config/import/result.ts';
+import { SOURCES, type Source } from '../../config/import/source.ts';
 import { EXIT, errnoOf, messageOf, TandemError } from '../../lib/errors.ts';
 import { importLines } from '../import-view.ts';
 import { type Style, styleOf } from '../output.ts';
@@ -10,52 +11,78 @@ import { type Session, wantsColor } from '../session.ts';
 import type { Host } from './host.ts';
 
 interface ImportOptions {
+  readonly from?: Source;
   readonly output?: string;
   readonly force?: boolean;
   readonly configId?: string;
 }
 
 export function addImport(program: Command, host: Host): void {
-  const command = program
+  program
     .command('import')
-    .description('turn the configuration of another program into one for tandem');
-  command
-    .command('keepalived.conf')
-    .alias('keepalived')
-    .description('the file on standard output, what became of each keyword on standard error')
-    .argument('<file>', 'its includes are read too')
-    .option('-o, --output <path>', 'write the configuration there')
+    .description('turn a haproxy.cfg or keepalived.conf into a configuration for tandem')
+    .argument(
+      '<file...>',
+      'as with several -f of haproxy, where a directory stands for its *.cfg; one keepalived.conf',
+    )
+    .addOption(
+      new Option('--from <program>', 'whose configuration it is (default: the file shows it)').choices(
+        SOURCES,
+      ),
+    )
+    .option('-o, --output <path>', 'write the configuration there; without it, to standard output')
     .option('--force', 'even if that file exists')
     .option('--config-id <id>', "keepalived's -i, for lines with @ (default: this host's name)")
     .addHelpText(
       'after',
-      '\nExit status: 0 all that matters was carried over, 1 something is missing (see the report), 64 the file cannot be read.',
+      '\nWhat became of each keyword goes to standard error.' +
+        '\nExit status: 0 all that matters was carried over, 1 something is missing (see the report), 64 the file cannot be read.',
     )
-    .action((file: string, options: ImportOptions, own: Command) =>
+    .action((files: string[], options: ImportOptions, own: Command) =>
       host.run(own, (session) => {
         const color = wantsColor(
           session.io.stderr,
           session.io.env,
           own.optsWithGlobals<{ color?: boolean }>(),
         );
-        return importFile(session, file, options, styleOf(color));
+        return importFiles(session, files, options, styleOf(color));
       }),
     );
 }
 
-async function importFile(
+async function importFiles(
   session: Session,
-  file: string,
+  files: readonly string[],
   options: ImportOptions,
   style: Style,
 ): Promise<number> {
-  const { importKeepalived } = await import('../../config/import/keepalived/index.ts');
-  const { systemReader } = await import('../../config/import/system-reader.ts');
-  const configId = options.configId ?? hostname().split('.')[0] ?? '';
-  const result = importKeepalived(resolve(file), systemReader, configId);
+  const result = await read(session, files, options);
   if (options.output !== undefined) write(options.output, result, options.force === true);
   show(session, result, options.output, style);
   return result.complete ? EXIT.ok : EXIT.failure;
+}
+
+async function read(
+  session: Session,
+  files: readonly string[],
+  options: ImportOptions,
+): Promise<ImportResult> {
+  const { systemReader } = await import('../../config/import/system-reader.ts');
+  const { detectSource } = await import('../../config/import/detect.ts');
+  const { expandFolders } = await import('../../config/import/folders.ts');
+  const paths = expandFolders(files.map((file) => resolve(file)));
+  const [first = ''] = paths;
+  const source = options.from ?? detectSource(first, systemReader.read(first));
+  if (source === 'haproxy') {
+    const { importHaproxy } = await import('../../config/import/haproxy/index.ts');
+    return importHaproxy(paths, systemReader, (name) => session.io.env[name]);
+  }
+  if (paths.length > 1) {
+    const hint = 'name one file; what it includes is read too';
+    throw new TandemError('import-files', 'keepalived reads one file', { hint, exitStatus: EXIT.usage });
+  }
+  const { importKeepalived } = await import('../../config/import/keepalived/index.ts');
+  return importKeepalived(first, systemReader, options.configId ?? hostname().split('.')[0] ?? '');
 }
 
 function show(session: Session, result: ImportResult, output: string | undefined, style: Style): void {

@@ -2,9 +2,9 @@ import { readdirSync, statSync } from 'node:fs';
 import { basename, dirname, resolve } from 'node:path';
 import { ConfigError } from '../errors.ts';
 import { readConfigFile } from '../read-file.ts';
-import type { SourceReader } from './keepalived/index.ts';
+import type { SourceReader } from './source.ts';
 
-const HINT = 'name a keepalived configuration, in UTF-8, that this user may read';
+const HINT = 'name a configuration of keepalived or HAProxy, in UTF-8, that this user may read';
 
 /** The files of this host. */
 export const systemReader: SourceReader = {

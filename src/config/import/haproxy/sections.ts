@@ -1,4 +1,5 @@
 import { ConfigError } from '../../errors.ts';
+import { Branches } from './branches.ts';
 import { tokenize, type Variables, type Word } from './lexer.ts';
 
 /** A line with at least one word; line and column begin at 1. */
@@ -45,12 +46,19 @@ export const SECTIONS: ReadonlySet<string> = new Set([
   'traces',
 ]);
 
+export interface Configuration {
+  readonly sections: readonly Section[];
+  /** Lines that do not count: in a branch of `.if` that is not taken, and those about branches themselves. */
+  readonly decisions: readonly Directive[];
+}
+
 /**
  * The sections of all files in their order, as if they were one: HAProxy goes on in the section of the file
  * before. `setenv` and `presetenv` of `global` count from the next line on.
- * @throws ConfigError with every line that cannot be divided into words, or stands before the first section.
+ * @throws ConfigError with every line that cannot be divided into words, or stands before the first section, and
+ * for conditions (`.if`) that cannot be decided.
  */
-export function readSections(files: readonly SourceFile[], environment: Variables): Section[] {
+export function readSections(files: readonly SourceFile[], environment: Variables): Configuration {
   const reader = new Reader(environment);
   for (const file of files) reader.file(file);
   return reader.finish();
@@ -64,6 +72,8 @@ class Reader {
   readonly #environment: Variables;
   readonly #set = new Map<string, string | undefined>();
   readonly #sections: OpenSection[] = [];
+  readonly #decisions: Directive[] = [];
+  readonly #branches = new Branches((name) => this.#valueOf(name));
   readonly #problems: ConfigError['problems'][number][] = [];
 
   constructor(environment: Variables) {
@@ -71,12 +81,19 @@ class Reader {
   }
 
   file({ path, text }: SourceFile): void {
-    for (const [index, source] of text.split('\n').entries()) this.#line(path, index + 1, source);
+    const lines = text.split('\n');
+    for (const [index, source] of lines.entries()) this.#line(path, index + 1, source);
+    if (!this.#branches.isOpen) return;
+    const hint = 'end each .if with .endif in the same file';
+    this.#refuse({ file: path, line: lines.length, column: 1 }, '', {
+      message: 'an .if is still open',
+      hint,
+    });
   }
 
-  finish(): Section[] {
+  finish(): Configuration {
     if (this.#problems.length > 0) throw new ConfigError(this.#problems);
-    return this.#sections;
+    return { sections: this.#sections, decisions: this.#decisions };
   }
 
   #line(file: string, line: number, source: string): void {
@@ -88,6 +105,25 @@ class Reader {
     const [keyword, ...args] = tokens.words;
     if (keyword === undefined) return;
     const directive = { keyword: keyword.text, args, file, line, column: keyword.index + 1 };
+    if (directive.keyword.startsWith('.')) this.#branch(directive, source);
+    else if (this.#branches.active) this.#directive(directive, source);
+    else this.#decisions.push(directive);
+  }
+
+  /** `.if` and its like, and messages (`.notice`), which are nobody's business here. */
+  #branch(directive: Directive, source: string): void {
+    this.#decisions.push(directive);
+    if (/^\.(?:diag|notice|warning|alert)$/.test(directive.keyword)) return;
+    const known = /^\.(?:if|elif|else|endif)$/.test(directive.keyword);
+    const expression = directive.args.map(({ text }) => text).join(' ');
+    const message = known ? this.#branches.read(directive.keyword, expression) : 'not a keyword of HAProxy';
+    const hint =
+      'write the file as it is after the decision: defined(), streq(), strneq() and strstr() are understood';
+    if (message !== undefined) this.#refuse(directive, source, { message, hint });
+  }
+
+  #directive(directive: Directive, source: string): void {
+    const { args } = directive;
     if (SECTIONS.has(directive.keyword)) {
       const name = args[0]?.text ?? '';
       this.#sections.push({ kind: directive.keyword, name, head: directive, directives: [] });

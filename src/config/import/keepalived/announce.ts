@@ -1,7 +1,7 @@
 import { formatDuration, seconds } from '../../../lib/duration.ts';
+import type { TomlValue } from '../toml.ts';
 import type { Section } from './journal.ts';
 import type { Announce, ArpSpacing, VrrpInstance } from './model.ts';
-import type { TomlValue } from './toml.ts';
 
 /** Without a word, keepalived announces five times at once, and five times again after five seconds. */
 const REPEAT = 5;

@@ -1,8 +1,8 @@
 import type { IpFamily } from '../../../lib/ip.ts';
 import { readVirtualAddress } from '../../addresses.ts';
+import { isDeviceName } from '../names.ts';
+import type { TomlValue } from '../toml.ts';
 import type { VirtualIp, VrrpInstance } from './model.ts';
-import { isDeviceName } from './names.ts';
-import type { TomlValue } from './toml.ts';
 
 export interface GroupAddresses {
   readonly addresses: readonly TomlValue[];

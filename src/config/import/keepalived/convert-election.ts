@@ -1,5 +1,5 @@
+import { Names } from '../names.ts';
 import type { SyncGroup, VrrpInstance } from './model.ts';
-import { Names } from './names.ts';
 
 /** What decides an instance's elections; seconds. */
 export interface Election {

@@ -1,5 +1,8 @@
 import { formatDuration, seconds } from '../../../lib/duration.ts';
 import type { IpFamily } from '../../../lib/ip.ts';
+import { isDeviceName, Names } from '../names.ts';
+import { whereabouts } from '../source.ts';
+import type { TomlTable, TomlValue } from '../toml.ts';
 import { convertAnnounce } from './announce.ts';
 import { convertAddresses, type GroupAddresses } from './convert-addresses.ts';
 import { convertSyncGroups, electionOf, type Membership } from './convert-election.ts';
@@ -9,10 +12,7 @@ import { convertRoutes } from './convert-routes.ts';
 import { Tracks } from './convert-tracks.ts';
 import type { Journal } from './journal.ts';
 import type { ArpSpacing, Globals, KeepalivedModel, SyncGroup, VrrpInstance } from './model.ts';
-import { isDeviceName, Names } from './names.ts';
 import type { Statement } from './parser.ts';
-import { whereabouts } from './source.ts';
-import type { TomlTable, TomlValue } from './toml.ts';
 
 export interface FailoverTables {
   /** [[failover.group]], each with the tables within it. */

@@ -1,8 +1,9 @@
 import { formatDuration, seconds } from '../../../lib/duration.ts';
+import { mostCommon } from '../majority.ts';
+import type { TomlTable, TomlValue } from '../toml.ts';
 import { convertProbe, type Probe, type ProbeSource } from './convert-probe.ts';
 import type { Section } from './journal.ts';
 import type { RealServer, VirtualServer } from './model.ts';
-import type { TomlTable, TomlValue } from './toml.ts';
 
 /** The kinds of checks, those that tell most about a server first: Tandem has one for each service. */
 const CHECKS = [
@@ -29,7 +30,7 @@ interface Candidate {
  */
 export function convertHealth(virtual: VirtualServer): TomlTable | undefined {
   const candidates = virtual.realServers.flatMap((server) => candidateOf(virtual, server));
-  const common = mostCommon(candidates);
+  const common = mostCommon(candidates, ({ health }) => JSON.stringify(health));
   const taken = new Set(common);
   const [chosen] = common;
   if (chosen === undefined) return undefined;
@@ -50,18 +51,6 @@ export function convertHealth(virtual: VirtualServer): TomlTable | undefined {
     );
   }
   return { header: '[service.health]', comments: [], values: chosen.health };
-}
-
-/** The largest set of candidates that ask the same; of equal ones the first. */
-function mostCommon(candidates: readonly Candidate[]): Candidate[] {
-  const alike = new Map<string, Candidate[]>();
-  for (const candidate of candidates) {
-    const content = JSON.stringify(candidate.health);
-    const same = alike.get(content);
-    if (same === undefined) alike.set(content, [candidate]);
-    else same.push(candidate);
-  }
-  return [...alike.values()].reduce<Candidate[]>((a, b) => (b.length > a.length ? b : a), []);
 }
 
 /** The most telling check of a server; the others are told to be left out. */

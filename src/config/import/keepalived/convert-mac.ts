@@ -1,6 +1,6 @@
+import { isDeviceName } from '../names.ts';
+import type { TomlValue } from '../toml.ts';
 import type { Globals, VrrpInstance } from './model.ts';
-import { isDeviceName } from './names.ts';
-import type { TomlValue } from './toml.ts';
 
 /**
  * `virtual_mac` for use_vmac: keepalived's names are kept, and its own ones are Tandem's defaults. `take` is false

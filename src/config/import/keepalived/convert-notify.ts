@@ -1,7 +1,7 @@
+import type { TomlTable, TomlValue } from '../toml.ts';
 import { type Command, commandOf, remarkCommand, shellWord } from './command.ts';
 import type { Section } from './journal.ts';
 import type { SyncGroup, VrrpInstance } from './model.ts';
-import type { TomlTable, TomlValue } from './toml.ts';
 
 /** Each state: its word here, keepalived's own script for it, and its word as an argument of `notify`. */
 const STATES = [

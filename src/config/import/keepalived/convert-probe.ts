@@ -1,8 +1,8 @@
+import type { TomlValue } from '../toml.ts';
 import { commandOf, remarkCommand, shellWord } from './command.ts';
 import { convertUrl } from './convert-url.ts';
 import type { Section } from './journal.ts';
 import type { RealServer, VirtualServer } from './model.ts';
-import type { TomlValue } from './toml.ts';
 
 export interface ProbeSource {
   readonly check: Section;

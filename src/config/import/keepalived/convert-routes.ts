@@ -8,10 +8,10 @@ import {
   parsePrefix,
 } from '../../../lib/ip.ts';
 import { readVirtualAddress } from '../../addresses.ts';
+import { isDeviceName } from '../names.ts';
+import type { TomlValue } from '../toml.ts';
 import type { Section } from './journal.ts';
-import { isDeviceName } from './names.ts';
 import type { Statement } from './parser.ts';
-import type { TomlValue } from './toml.ts';
 
 /** rt_tables(5) */
 const TABLES: Readonly<Record<string, number>> = { default: 253, main: 254 };

@@ -1,11 +1,11 @@
 import { formatDuration, seconds } from '../../../lib/duration.ts';
 import { formatHostPort, isUnspecified } from '../../../lib/ip.ts';
+import { Names } from '../names.ts';
+import { whereabouts } from '../source.ts';
+import type { TomlTable, TomlValue } from '../toml.ts';
 import { convertHealth } from './convert-health.ts';
 import type { Section } from './journal.ts';
 import type { LvsTimeouts, RealServer, ServerAddress, VirtualServer } from './model.ts';
-import { Names } from './names.ts';
-import { whereabouts } from './source.ts';
-import type { TomlTable, TomlValue } from './toml.ts';
 
 /** [[service]] with its tables for each virtual_server that a proxy can stand for. */
 export function convertServices(servers: readonly VirtualServer[], timeouts: LvsTimeouts): TomlTable[][] {

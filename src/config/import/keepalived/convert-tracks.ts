@@ -1,11 +1,11 @@
 import { formatDuration, seconds } from '../../../lib/duration.ts';
+import { isDeviceName, Names } from '../names.ts';
+import { whereabouts } from '../source.ts';
+import type { TomlTable } from '../toml.ts';
 import type { Journal } from './journal.ts';
 import type { LinkDelays, Look, SyncGroup, TrackerDefinition, TrackKind, TrackUse } from './model.ts';
-import { isDeviceName, Names } from './names.ts';
 import type { Statement } from './parser.ts';
 import { LINK_INTERVAL } from './read-trackers.ts';
-import { whereabouts } from './source.ts';
-import type { TomlTable } from './toml.ts';
 
 /** Who tracks: an instance, and the sync group that it belongs to. */
 export interface Tracking {

@@ -1,5 +1,6 @@
 import { dirname } from 'node:path';
-import { type Line, type Place, syntaxError } from './source.ts';
+import type { Place } from '../source.ts';
+import { type Line, syntaxError } from './source.ts';
 
 /** Far above any configuration that people keep; what expands without end stops here. */
 const MAX_WORK = 16 * 1_024 * 1_024;

@@ -1,8 +1,9 @@
 import { dirname } from 'node:path';
 import { ConfigError } from '../../errors.ts';
+import type { Place, SourceReader } from '../source.ts';
 import { DEFINITION, Expander, type Origin } from './expander.ts';
 import { stripComment } from './lexer.ts';
-import { type Line, type Place, placeIn, type SourceReader, syntaxError } from './source.ts';
+import { type Line, placeIn, syntaxError } from './source.ts';
 
 const MAX_DEPTH = 16;
 const MAX_FILES = 500;

@@ -1,7 +1,7 @@
-import { basename } from 'node:path';
 import { formatDuration, seconds } from '../../../lib/duration.ts';
-import { ConfigError } from '../../errors.ts';
-import { parseConfig } from '../../load.ts';
+import { type ImportResult, renderFile, resultOf } from '../result.ts';
+import type { SourceReader } from '../source.ts';
+import type { TomlTable } from '../toml.ts';
 import { readSpacings } from './announce.ts';
 import { convertFailover, type FailoverTables } from './convert-failover.ts';
 import { convertServices } from './convert-services.ts';
@@ -12,25 +12,7 @@ import { parse, type Statement } from './parser.ts';
 import { readVirtualServer } from './read-lvs.ts';
 import { readLinkDelays, readSyncGroup, readTrackers } from './read-trackers.ts';
 import { readGlobals, readInstance } from './read-vrrp.ts';
-import { buildReport, type ReportEntry } from './report.ts';
-import type { SourceReader } from './source.ts';
-import { commentLine, renderTable, type TomlTable } from './toml.ts';
-
-export type { ReportEntry } from './report.ts';
-export type { SourceReader } from './source.ts';
-
-export interface ImportResult {
-  /** The configuration for Tandem; loads unless `faults` says otherwise. */
-  readonly toml: string;
-  readonly report: readonly ReportEntry[];
-  /** What Tandem's own check finds wrong in `toml`: faults that the source brought along. */
-  readonly faults: readonly string[];
-  /** Everything that decides how the pair behaves is in `toml`. */
-  readonly complete: boolean;
-  /** `toml` holds a password. */
-  readonly secret: boolean;
-  readonly files: readonly string[];
-}
+import { buildReport } from './report.ts';
 
 /**
  * Turns a keepalived configuration into Tandem's. `configId` is keepalived's `-i` (by default the first part
@@ -47,14 +29,12 @@ export function importKeepalived(path: string, reader: SourceReader, configId: s
   const failover = convertFailover(model, order, journal);
   const toml = render(path, model.globals, services, failover);
   const report = buildReport(statements, journal, notes);
-  const faults = check(toml);
-  const complete = faults.length === 0 && report.every(({ fate }) => fate !== 'missing');
   const secret = failover.groups
     .flat()
     .some(({ values }) =>
       Object.entries(values).some(([key, value]) => key === 'auth_pass' && value !== undefined),
     );
-  return { toml, report, faults, complete, secret, files };
+  return resultOf(toml, report, { secret, files });
 }
 
 export function readModel(statements: readonly Statement[], journal: Journal): KeepalivedModel {
@@ -87,16 +67,12 @@ function render(
   services: readonly (readonly TomlTable[])[],
   { groups, tracks }: FailoverTables,
 ): string {
-  const head = [
-    `Made by "tandem import" from ${basename(path)}.`,
-    'Read the report that came with it, and docs/coming-from-keepalived.md, then: tandem check FILE',
-  ];
   const name = globals.routerId;
   const usable = name !== undefined && /^[a-zA-Z0-9_.-]{1,64}$/.test(name);
   const node: TomlTable[] = usable ? [{ header: '[node]', comments: [], values: { name } }] : [];
   const failover = groups.length === 0 ? [] : failoverTable(globals);
   const tables = [...node, ...services.flat(), ...failover, ...groups.flat(), ...tracks];
-  return `${head.map(commentLine).join('\n')}\n\n${tables.map(renderTable).join('\n')}`;
+  return renderFile(path, 'docs/coming-from-keepalived.md', tables);
 }
 
 function failoverTable({ realtimePriority, startupDelay }: Globals): TomlTable[] {
@@ -107,17 +83,4 @@ function failoverTable({ realtimePriority, startupDelay }: Globals): TomlTable[]
     startup_delay: delay === undefined ? undefined : formatDuration(seconds(delay)),
   };
   return [{ header: '[failover]', comments: [], values }];
-}
-
-/** Interfaces and subnets are for "tandem check" on the host itself. */
-function check(toml: string): string[] {
-  try {
-    parseConfig(toml, 'tandem.toml', { hostFaults: 'warning' });
-    return [];
-  } catch (error) {
-    if (!(error instanceof ConfigError)) throw error;
-    return error.problems
-      .filter(({ severity }) => severity === 'error')
-      .map(({ key, message }) => (key === '' ? message : `${key}: ${message}`));
-  }
 }

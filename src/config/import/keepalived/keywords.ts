@@ -2,25 +2,7 @@
  * Every keyword of keepalived 2.2 and what becomes of it. The converter, the report, the tests and
  * docs/coming-from-keepalived.md follow this table: a feature that arrives edits its row.
  */
-
-/**
- * `carried`: the same in Tandem. `changed`: carried over, with a difference worth knowing. `needless`: not
- * carried over, and nothing is lost. `missing`: not carried over, and the pair behaves otherwise without it.
- */
-export type Fate = 'carried' | 'changed' | 'needless' | 'missing';
-
-export interface KeywordRow {
-  /** The blocks in which it stands; '' is the top of the file. */
-  readonly contexts: readonly string[];
-  readonly keywords: readonly string[];
-  readonly fate: Fate;
-  /** What it does in keepalived. */
-  readonly did: string;
-  /** Where it is in Tandem's file, or what to do instead. */
-  readonly becomes: string;
-  /** What its block holds: a context of this table, or a list of items. Undefined when it has no block. */
-  readonly opens: string | undefined;
-}
+import { type Fate, type KeywordRow, KeywordTable } from '../keyword-table.ts';
 
 type Row = readonly [
   contexts: string,
@@ -293,30 +275,15 @@ const ROWS: readonly Row[] = [
 
 const words = (text: string): string[] => text.split(' ');
 
-export const KEYWORDS: readonly KeywordRow[] = ROWS.map(
-  ([contexts, keywords, fate, did, becomes, opens]): KeywordRow => ({
-    contexts: words(contexts),
-    keywords: words(keywords),
-    fate,
-    did,
-    becomes,
-    opens,
-  }),
+export const KEYWORDS = new KeywordTable(
+  ROWS.map(
+    ([contexts, keywords, fate, did, becomes, opens]): KeywordRow => ({
+      contexts: words(contexts),
+      keywords: words(keywords),
+      fate,
+      did,
+      becomes,
+      opens,
+    }),
+  ),
 );
-
-const index = new Map<string, KeywordRow>();
-for (const row of KEYWORDS) {
-  for (const context of row.contexts) {
-    for (const keyword of row.keywords) index.set(`${context} ${keyword}`, row);
-  }
-}
-
-/** The row of a keyword in a block, or undefined for one that is not known there. */
-export function rowOf(context: string, keyword: string): KeywordRow | undefined {
-  return index.get(`${context} ${keyword}`);
-}
-
-/** Blocks in which a keyword is known: where one that stands in the wrong place belongs. */
-export function contextsOf(keyword: string): string[] {
-  return KEYWORDS.filter((row) => row.keywords.includes(keyword)).flatMap((row) => row.contexts);
-}

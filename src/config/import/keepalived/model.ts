@@ -1,7 +1,7 @@
 import type { IpAddress, IpFamily, IpPrefix } from '../../../lib/ip.ts';
+import type { TomlValue } from '../toml.ts';
 import type { Section } from './journal.ts';
 import type { Statement } from './parser.ts';
-import type { TomlValue } from './toml.ts';
 
 /** What a keepalived configuration says, in its own terms and units (seconds), as far as Tandem has use for it. */
 export interface KeepalivedModel {

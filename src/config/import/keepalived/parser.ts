@@ -1,5 +1,6 @@
+import type { Place } from '../source.ts';
 import { type Brace, tokenize } from './lexer.ts';
-import { type Line, type Place, placeIn, syntaxError } from './source.ts';
+import { type Line, placeIn, syntaxError } from './source.ts';
 
 /** A keyword (or an item of a list) with its words, and its block when it has one. */
 export interface Statement {

@@ -1,9 +1,9 @@
 import { formatDuration, seconds } from '../../../lib/duration.ts';
+import type { TomlValue } from '../toml.ts';
 import { commandOf, remarkCommand } from './command.ts';
 import type { Section } from './journal.ts';
 import type { LinkDelays, Look, SyncGroup, TrackerDefinition, TrackKind, TrackUse } from './model.ts';
 import type { Statement } from './parser.ts';
-import type { TomlValue } from './toml.ts';
 
 const KINDS = { vrrp_script: 'script', vrrp_track_process: 'process', track_file: 'file' } as const;
 const LOOKS = { script: scriptLook, process: processLook, file: fileLook } as const;

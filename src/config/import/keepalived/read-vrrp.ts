@@ -9,7 +9,7 @@ import {
 import { readVirtualAddress } from '../../addresses.ts';
 import { readAnnounce, readGlobalAnnounce } from './announce.ts';
 import type { Journal, Section } from './journal.ts';
-import { rowOf } from './keywords.ts';
+import { KEYWORDS } from './keywords.ts';
 import type { Globals, LvsTimeouts, Peer, VirtualIp, VrrpInstance } from './model.ts';
 import type { Statement } from './parser.ts';
 import { readTrackUses } from './read-trackers.ts';
@@ -106,7 +106,7 @@ function readVirtualIp(item: Statement, excluded: boolean, journal: Journal): Vi
   for (let i = 0; i < item.args.length; i++) {
     const option = item.args[i] ?? '';
     const value = WITH_VALUE.has(option) ? item.args[++i] : undefined;
-    const row = rowOf('address', option);
+    const row = KEYWORDS.rowOf('address', option);
     if (option === 'dev') device = value;
     else if (row === undefined) journal.remark(item, 'missing', 'not a known option of an address', option);
     else journal.remark(item, row.fate, row.becomes, option);
@@ -126,7 +126,7 @@ function readPeer(item: Statement, family: IpFamily | undefined, journal: Journa
     return [];
   }
   for (const option of ['min_ttl', 'max_ttl'].filter((name) => item.args.includes(name))) {
-    journal.remark(item, 'missing', rowOf('peer', option)?.becomes ?? '', option);
+    journal.remark(item, 'missing', KEYWORDS.rowOf('peer', option)?.becomes ?? '', option);
   }
   journal.read(item);
   return [{ item, address }];

@@ -1,22 +1,9 @@
+import type { Fate, KeywordRow } from '../keyword-table.ts';
+import type { ReportEntry } from '../result.ts';
 import type { FileNote } from './files.ts';
 import type { Journal } from './journal.ts';
-import { contextsOf, type Fate, ITEMS, rowOf } from './keywords.ts';
+import { ITEMS, KEYWORDS } from './keywords.ts';
 import type { Statement } from './parser.ts';
-
-/** One line of the report. */
-export interface ReportEntry {
-  readonly fate: Fate;
-  readonly file: string;
-  readonly line: number;
-  readonly column: number;
-  /** The block: "vrrp_instance VI_1"; empty at the top of the file. */
-  readonly within: string;
-  readonly keyword: string;
-  /** What it does in keepalived. */
-  readonly did: string;
-  /** Where it is now, what is different, or what to do instead. */
-  readonly note: string;
-}
 
 /** Every statement of the files, in their order, each with what became of it. */
 export function buildReport(
@@ -38,7 +25,7 @@ export function buildReport(
 }
 
 function entriesOf(statement: Statement, context: string, within: string, journal: Journal): ReportEntry[] {
-  const row = rowOf(context, statement.keyword);
+  const row = KEYWORDS.rowOf(context, statement.keyword);
   if (row === undefined) return [unknown(statement, context, within)];
   const remarks = journal.remarks(statement).map((remark) => ({
     ...entry(statement, within, remark.fate ?? row.fate, row.did, remark.text),
@@ -52,9 +39,7 @@ function entriesOf(statement: Statement, context: string, within: string, journa
   return [...own, ...inner(statement, row.opens, inside, lost, journal)];
 }
 
-type Row = NonNullable<ReturnType<typeof rowOf>>;
-
-function tableEntry(statement: Statement, within: string, journal: Journal, row: Row): ReportEntry {
+function tableEntry(statement: Statement, within: string, journal: Journal, row: KeywordRow): ReportEntry {
   const converted = row.fate === 'carried' || row.fate === 'changed';
   if (converted && !journal.wasRead(statement)) {
     const note = 'not carried over: what it belongs to is not, or another one of its kind was taken';
@@ -64,7 +49,7 @@ function tableEntry(statement: Statement, within: string, journal: Journal, row:
 }
 
 /** What a list of names holds is told with it: "(chk_web, chk_dns)". */
-function namesOf(statement: Statement, row: Row): string {
+function namesOf(statement: Statement, row: KeywordRow): string {
   if (row.opens !== ITEMS || row.fate !== 'missing') return '';
   const names = (statement.block ?? []).map((item) => item.keyword);
   if (names.length === 0) return '';
@@ -100,7 +85,7 @@ const UNKNOWN = 'unknown';
 /** An unknown word may be anything, a password on a line of its own included: in there it is not shown. */
 function unknown(statement: Statement, context: string, within: string): ReportEntry {
   const secret = context === 'authentication' || context === 'SSL';
-  const elsewhere = contextsOf(statement.keyword).filter((name) => !name.includes('_CHECK'));
+  const elsewhere = KEYWORDS.contextsOf(statement.keyword).filter((name) => !name.includes('_CHECK'));
   const place = elsewhere.map((name) => (name === '' ? 'the top of the file' : name)).join(', ');
   const note = place === '' ? 'not a keyword that Tandem knows' : `not known here: it belongs into ${place}`;
   const shown = secret ? { ...statement, keyword: '(a word)' } : statement;

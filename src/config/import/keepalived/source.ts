@@ -1,20 +1,5 @@
-import { basename } from 'node:path';
 import { ConfigError } from '../../errors.ts';
-
-/** Where something is written; line and column begin at 1. */
-export interface Place {
-  readonly file: string;
-  readonly line: number;
-  readonly column: number;
-}
-
-/** How the files are reached; tests hand in a map. */
-export interface SourceReader {
-  /** @throws ConfigError when the file cannot be read. */
-  read(path: string): string;
-  /** The files that a pattern (wildcards, {a,b}) means, seen from `folder`; empty when there is none. */
-  glob(pattern: string, folder: string): readonly string[];
-}
+import type { Place } from '../source.ts';
 
 /** One line after conditions and parameters, as the parser sees it. */
 export interface Line {
@@ -26,9 +11,6 @@ export interface Line {
   /** The line as it stands in the file. */
   readonly source: string;
 }
-
-/** For comments in the file that is written: it may be read on another machine. */
-export const whereabouts = ({ file, line }: Place): string => `${basename(file)}:${line}`;
 
 export function placeIn(line: Line, index: number): Place {
   const column = line.offset === null ? indentOf(line.source) : line.offset + index;

@@ -60,11 +60,11 @@ describe('words of a line', () => {
   });
 });
 
-const read = (...texts: readonly string[]): Section[] =>
+const read = (...texts: readonly string[]): readonly Section[] =>
   readSections(
     texts.map((text, index) => ({ path: `${index}.cfg`, text })),
     environment,
-  );
+  ).sections;
 
 function problems(...texts: readonly string[]): ConfigError['problems'] {
   try {
@@ -107,5 +107,33 @@ describe('sections', () => {
 
   test('a line with a password is not shown', () => {
     expect(problems('userlist u\n user a insecure-password "x\n')).toMatchObject([{ line: 2, source: null }]);
+  });
+
+  const keywords = (text: string): (string | undefined)[] =>
+    read(`global\n${text}`)[0]?.directives.map(({ keyword }) => keyword) ?? [];
+
+  test.each<[text: string, expected: readonly string[]]>([
+    ['.if defined(HOST)\na\n.else\nb\n.endif\nc', ['a', 'c']],
+    ['.if !defined(HOST)\na\n.elif streq("$HOST",10.0.0.1)\nb\n.else\nc\n.endif', ['b']],
+    ['.if 0\n.if nonsense()\na\n.endif\n.else\nb\n.endif', ['b']],
+    ['.if 1 && (0 || strneq(a,b)) && strstr(abc,b)\na\n.endif', ['a']],
+    ['.if 1 || 0 && 0\na\n.endif', ['a']],
+    ['.if\na\n.endif\n.notice "hello"', []],
+    ['.if 1\n.if 0\na\n.else\nb\n.endif\nc\n.else\nd\n.endif', ['b', 'c']],
+    ['setenv X 1\n.if defined(X)\na\n.endif', ['setenv', 'a']],
+  ])('branches: %j', (text, expected) => {
+    expect(keywords(text)).toEqual(expected);
+  });
+
+  test.each<[text: string, line: number, message: RegExp]>([
+    ['global\n.if version_atleast(2.4)\n.endif', 2, /cannot be decided/],
+    ['global\n.if defined(A) &&\n.endif', 2, /cannot be decided/],
+    [`global\n.if ${'('.repeat(500)}1${')'.repeat(500)}\n.endif`, 2, /cannot be decided/],
+    ['global\n.endif', 2, /no .if before/],
+    ['global\n.if 1\n.else\n.else\n.endif', 4, /behind .else/],
+    ['global\n.if 1\na', 3, /still open/],
+    ['global\n.nonsense', 2, /not a keyword/],
+  ])('branches that are wrong: %j', (text, line, message) => {
+    expect(problems(text)[0]).toMatchObject({ line, message: expect.stringMatching(message) });
   });
 });

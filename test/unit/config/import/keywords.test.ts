@@ -1,20 +1,16 @@
-import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect, test } from 'vitest';
 import { flatten } from '../../../../src/config/import/keepalived/files.ts';
-import { contextsOf, ITEMS, KEYWORDS, rowOf } from '../../../../src/config/import/keepalived/keywords.ts';
+import { ITEMS, KEYWORDS } from '../../../../src/config/import/keepalived/keywords.ts';
 import { parse, type Statement } from '../../../../src/config/import/keepalived/parser.ts';
 import { systemReader } from '../../../../src/config/import/system-reader.ts';
 import { allKeys } from '../../../../src/config/suggest.ts';
-import { FIXTURES, fixtures, importFixture, keywordTable } from '../../../support/keepalived-import.ts';
-
-/** UPDATE=1 npx vitest run <this file> writes what is expected. */
-const { UPDATE } = process.env;
+import { FIXTURES, fixtures, importFixture } from '../../../support/keepalived-import.ts';
 
 /** "context keyword" of everything in a tree, options of addresses and peers included. */
 function used(statements: readonly Statement[], context: string): string[] {
   return statements.flatMap(({ keyword, block }) => {
-    const row = rowOf(context, keyword);
+    const row = KEYWORDS.rowOf(context, keyword);
     const items = block ?? [];
     const options = {
       virtual_ipaddress: 'address',
@@ -34,27 +30,29 @@ const everything = new Set(
 );
 
 test('the fixtures use every keyword', () => {
-  const unused = KEYWORDS.flatMap(({ keywords, contexts }) =>
+  const unused = KEYWORDS.rows.flatMap(({ keywords, contexts }) =>
     keywords.filter((keyword) => !contexts.some((context) => everything.has(`${context} ${keyword}`))),
   );
   expect(unused).toEqual([]);
 });
 
 test('no row stands twice, and every block that opens is known', () => {
-  const all = KEYWORDS.flatMap((row) => row.contexts.flatMap((c) => row.keywords.map((k) => `${c} ${k}`)));
+  const all = KEYWORDS.rows.flatMap((row) =>
+    row.contexts.flatMap((c) => row.keywords.map((k) => `${c} ${k}`)),
+  );
   expect(all.filter((key, index) => all.indexOf(key) !== index)).toEqual([]);
-  const contexts = new Set(KEYWORDS.flatMap((row) => row.contexts));
-  for (const { opens } of KEYWORDS)
+  const contexts = new Set(KEYWORDS.rows.flatMap((row) => row.contexts));
+  for (const { opens } of KEYWORDS.rows)
     if (opens !== undefined && opens !== ITEMS) expect(contexts).toContain(opens);
 });
 
 test('the table names only keys that Tandem has', () => {
   const keys = new Set(allKeys().flatMap((path) => path.split(/[.[\]]+/)));
-  for (const { becomes, fate } of KEYWORDS) {
+  for (const { becomes, fate } of KEYWORDS.rows) {
     if (fate !== 'carried') continue;
     for (const [, code = ''] of becomes.matchAll(/`([^`$]*)`/g)) {
       for (const [word] of code.replaceAll(/"[^"]*"/g, '').matchAll(/[a-z][a-z_]+/g)) {
-        if (!['true', 'false', 'ms', 'reverse'].includes(word) && contextsOf(word).length === 0)
+        if (!['true', 'false', 'ms', 'reverse'].includes(word) && KEYWORDS.contextsOf(word).length === 0)
           expect([...keys], becomes).toContain(word);
       }
     }
@@ -63,16 +61,4 @@ test('the table names only keys that Tandem has', () => {
 
 test.each(fixtures)('%s has nothing that the table does not know', (name) => {
   expect(importFixture(name).report.filter(({ did }) => did === 'unknown')).toEqual([]);
-});
-
-test('docs/coming-from-keepalived.md has this table', () => {
-  const path = join(import.meta.dirname, '../../../../docs/coming-from-keepalived.md');
-  const text = readFileSync(path, 'utf8');
-  const block = /(<!-- keywords -->\n)[\s\S]*(<!-- end of keywords -->)/;
-  const updated = text.replace(
-    block,
-    (_all, start: string, end: string) => `${start}${keywordTable()}${end}`,
-  );
-  if (UPDATE === '1') writeFileSync(path, updated);
-  else expect(text).toBe(updated);
 });

@@ -7,7 +7,7 @@ export type TomlValue =
   | { readonly [key: string]: TomlValue };
 
 export interface TomlTable {
-  /** "[failover]" or "[[service]]". */
+  /** "[failover]" or "[[service]]"; empty for the keys before the first table. */
   readonly header: string;
   /** Lines above it, without "#". */
   readonly comments: readonly string[];
@@ -16,7 +16,7 @@ export interface TomlTable {
 }
 
 export function renderTable({ header, comments, values }: TomlTable): string {
-  const lines = [...comments.map(commentLine), header];
+  const lines = [...comments.map(commentLine), ...(header === '' ? [] : [header])];
   for (const [key, value] of Object.entries(values)) {
     if (value !== undefined) lines.push(`${key} = ${renderValue(value)}`);
   }
