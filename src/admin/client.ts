@@ -2,6 +2,7 @@ import { type IncomingMessage, type RequestOptions, request } from 'node:http';
 import { z } from 'zod';
 import { EXIT, type ExitStatus, errnoOf, messageOf, TandemError } from '../lib/errors.ts';
 import type { TandemEvent } from '../model/event.ts';
+import { connectFailure, connectionLost } from './connect-failure.ts';
 import {
   type BackendStatus,
   type CommandResult,
@@ -39,8 +40,8 @@ interface Said {
 }
 
 /**
- * The admin API as typed calls. Every failure is a TandemError: "unreachable" (EXIT.unavailable),
- * "forbidden-socket" (EXIT.noPermission), or what the daemon answered.
+ * The admin API as typed calls. Every failure is a TandemError: "unreachable" (EXIT.unavailable), "not-a-socket"
+ * (EXIT.usage), "forbidden-socket" (EXIT.noPermission), or what the daemon answered.
  */
 export class AdminClient {
   readonly #socket: string;
@@ -161,8 +162,8 @@ export class AdminClient {
   #asTandemError(error: unknown): unknown {
     if (error instanceof TandemError) return error;
     if (error instanceof SyntaxError) return badAnswer('not JSON', error);
-    const failure = CONNECT_FAILURES[errnoOf(error) ?? ''];
-    if (failure !== undefined) return failure(this.#socket, error);
+    const failure = connectFailure(this.#socket, error);
+    if (failure !== undefined) return failure;
     if (errnoOf(error) === undefined) return error;
     return new TandemError('unreachable', `talking to the daemon at ${this.#socket}: ${messageOf(error)}`, {
       exitStatus: EXIT.unavailable,
@@ -211,7 +212,8 @@ function answeredError(httpStatus: number, body: string): TandemError {
   if (!parsed.success) return badAnswer(`HTTP ${httpStatus} without an error`, parsed.error);
   const { code, message, hint } = parsed.data.error;
   return new TandemError(code, message, {
-    exitStatus: exitStatusOf(httpStatus),
+    // to name what does not exist is a wrong command line
+    exitStatus: code.startsWith('unknown-') ? EXIT.usage : exitStatusOf(httpStatus),
     ...(hint === undefined ? {} : { hint }),
   });
 }
@@ -229,34 +231,6 @@ function exitStatusOf(httpStatus: number): ExitStatus {
     default:
       return EXIT.failure;
   }
-}
-
-const START_HINT = 'is it running? Start it with "tandem run", or name its socket with --socket';
-
-const CONNECT_FAILURES: Readonly<Record<string, (socket: string, cause: unknown) => TandemError>> = {
-  ENOENT: (socket, cause) =>
-    unreachable(`there is no daemon at ${socket}: no such socket`, START_HINT, cause),
-  ENOTSOCK: (socket, cause) => unreachable(`${socket} is not a socket`, START_HINT, cause),
-  ECONNREFUSED: (socket, cause) =>
-    unreachable(`no daemon listens on ${socket}: it was left by one that has died`, START_HINT, cause),
-  ECONNRESET: (socket) => connectionLost(socket),
-  EPIPE: (socket) => connectionLost(socket),
-  EACCES: (socket, cause) =>
-    new TandemError('forbidden-socket', `no permission to use ${socket}`, {
-      hint: "run as the daemon's user (sudo), or as a member of the group in [admin] group",
-      exitStatus: EXIT.noPermission,
-      cause,
-    }),
-};
-
-function unreachable(message: string, hint: string, cause: unknown): TandemError {
-  return new TandemError('unreachable', message, { hint, exitStatus: EXIT.unavailable, cause });
-}
-
-function connectionLost(socket: string): TandemError {
-  return new TandemError('connection-lost', `the daemon at ${socket} has closed the connection`, {
-    exitStatus: EXIT.unavailable,
-  });
 }
 
 function noAnswer(socket: string): TandemError {

@@ -6,6 +6,7 @@ import {
   isUnspecified,
   prefixContains,
 } from '../lib/ip.ts';
+import { nearest } from '../lib/nearest.ts';
 import { checkAdminFiles } from './check-admin.ts';
 import { type Group, groupsOf, placesOf } from './check-failover.ts';
 import { checkSourcesHere } from './check-source.ts';
@@ -13,7 +14,6 @@ import type { Environment, HostInterface } from './environment.ts';
 import { type Finding, fault, warning } from './finding.ts';
 import type { KeyPath } from './positions.ts';
 import type { FileSchema } from './schema.ts';
-import { nearest } from './suggest.ts';
 import { quote } from './values.ts';
 import { virtualAddresses } from './virtual.ts';
 

@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { nearest } from '../lib/nearest.ts';
 import type { KeyPath } from './positions.ts';
 import { fileSchema } from './schema.ts';
 
@@ -80,7 +81,7 @@ export function suggestKey(path: KeyPath, key: string, type?: unknown): string {
   // a key of another type is no slip of the pen, however close it is to one of this type
   const other = variantsWith(path, key);
   if (other.length > 0) return `"${key}" belongs to type = ${other.map((t) => `"${t}"`).join(' or ')}`;
-  const meant = alias !== undefined && here.includes(alias) ? alias : nearest(key, here);
+  const meant = alias !== undefined && here.includes(alias) ? alias : nearest(spelled(key), here);
   if (meant !== undefined) return `did you mean "${meant}"?`;
   const owner = ownerOf(path, key);
   if (owner !== undefined) return owner;
@@ -109,41 +110,9 @@ function ownerOf(path: KeyPath, key: string): string | undefined {
   return `"${key}" belongs in ${/^(?:service|service\.backend|failover\.group)$/.test(owner) ? `[[${owner}]]` : `[${owner}]`}`;
 }
 
-/** The word closest to `word`, if it is close enough to be a slip. */
-export function nearest(word: string, candidates: readonly string[]): string | undefined {
-  const normal = word
+/** A key as this file writes keys: `max-connections` and `maxConnections` mean `max_connections`. */
+const spelled = (key: string): string =>
+  key
     .replaceAll(/[-\s]/g, '_')
     .replaceAll(/(?<=[a-z])[A-Z]/g, '_$&')
     .toLowerCase();
-  const limit = Math.max(1, Math.floor(normal.length / 3));
-  let best: string | undefined;
-  let bestDistance = limit + 1;
-  for (const candidate of candidates) {
-    const distance = editDistance(normal, candidate);
-    if (distance < bestDistance) {
-      best = candidate;
-      bestDistance = distance;
-    }
-  }
-  return best;
-}
-
-/** Levenshtein distance, with a swap of neighbours counted as one (optimal string alignment). */
-function editDistance(a: string, b: string): number {
-  const width = b.length + 1;
-  const d = new Uint16Array((a.length + 1) * width);
-  const at = (i: number, j: number): number => d[i * width + j] ?? 0;
-  for (let i = 0; i <= a.length; i++) d[i * width] = i;
-  for (let j = 0; j <= b.length; j++) d[j] = j;
-  for (let i = 1; i <= a.length; i++) {
-    for (let j = 1; j <= b.length; j++) {
-      const cost = a[i - 1] === b[j - 1] ? 0 : 1;
-      let best = Math.min(at(i - 1, j) + 1, at(i, j - 1) + 1, at(i - 1, j - 1) + cost);
-      if (i > 1 && j > 1 && a[i - 1] === b[j - 2] && a[i - 2] === b[j - 1]) {
-        best = Math.min(best, at(i - 2, j - 2) + 1);
-      }
-      d[i * width + j] = best;
-    }
-  }
-  return at(a.length, b.length);
-}

@@ -1,6 +1,7 @@
 import { type Instant, instant } from '../lib/duration.ts';
 import { TandemError } from '../lib/errors.ts';
 import { formatEndpoint } from '../lib/ip.ts';
+import { unknownName } from '../lib/unknown-name.ts';
 import type { EventInput } from '../model/event.ts';
 import type { ProbeResult, TrafficOutcome } from '../model/health.ts';
 import type { AdminState, BackendSet, BackendSpec, PoolMember, ServiceSpec } from '../model/service.ts';
@@ -251,9 +252,8 @@ export class Pool {
   #require(id: string): PoolBackend {
     const backend = this.#backends.get(id);
     if (backend !== undefined) return backend;
-    throw new TandemError('unknown-backend', `${this.#spec.name} has no backend ${id}`, {
-      hint: `it has ${[...this.#backends.keys()].join(', ') || 'none'}`,
-    });
+    const message = `${this.#spec.name} has no backend ${id}`;
+    throw unknownName('unknown-backend', message, id, [...this.#backends.keys()]);
   }
 
   #changeAdmin(backend: PoolBackend, admin: AdminState, now: Instant, events: EventInput[]): void {

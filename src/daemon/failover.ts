@@ -13,6 +13,7 @@ import { HEARTBEAT_MS } from '../failover/protocol.ts';
 import type { Clock, Timer } from '../lib/clock.ts';
 import { after, type Duration, formatDuration, type Instant, millis, toSeconds } from '../lib/duration.ts';
 import { EXIT, TandemError } from '../lib/errors.ts';
+import { unknownGroup } from '../lib/unknown-name.ts';
 import type { Emit } from '../model/event.ts';
 import type { FailoverSpec, Standing, Standings } from '../model/failover.ts';
 import type { PeerReport, Reach } from '../model/peer-report.ts';
@@ -265,9 +266,11 @@ export class Failover {
     return Object.fromEntries(entries);
   }
 
-  /** @throws TandemError 'no-failover' */
+  /** @throws TandemError 'no-failover', 'unknown-group' */
   async command({ command, group, by, requirePeer, force }: FailoverCommand): Promise<CommandResult> {
-    const { agent, peering } = this.#require();
+    const { agent, peering, spec } = this.#require();
+    const names = spec.groups.map(({ name }) => name);
+    if (group !== null && !names.includes(group)) throw unknownGroup(group, names);
     const handovers = peering?.handovers ?? null;
     if (command === 'takeover') return agent.command(command, group, by);
     if (command === 'kill-agent' || command === 'kill-node') return this.#kill(command, by, force);
@@ -309,10 +312,7 @@ export class Failover {
     const known = spec.groups.map(({ name }) => name);
     const drills = this.#drills.list();
     if (group === null || transitions.length > 0 || known.includes(group)) return { transitions, drills };
-    throw new TandemError('unknown-group', `no failover group ${JSON.stringify(group)}`, {
-      hint: `there is ${known.join(', ')}`,
-      exitStatus: EXIT.usage,
-    });
+    throw unknownGroup(group, known);
   }
 
   transitionTotals(): ReturnType<AgentHandle['history']['totals']> {

@@ -12,8 +12,9 @@ import type { LimitedService } from '../data-path/limits.ts';
 import { SlotAllocator } from '../data-path/slot-allocator.ts';
 import type { Clock } from '../lib/clock.ts';
 import { type Duration, toSeconds } from '../lib/duration.ts';
-import { EXIT, TandemError } from '../lib/errors.ts';
+import { TandemError } from '../lib/errors.ts';
 import { formatEndpoint } from '../lib/ip.ts';
+import { unknownName } from '../lib/unknown-name.ts';
 import type { BackendCounters, CheckCounters, ServiceCounters } from '../model/counters.ts';
 import type { Emit } from '../model/event.ts';
 import type { ProbeResult, TrafficOutcome } from '../model/health.ts';
@@ -289,11 +290,7 @@ export class Services {
   #get(name: string): Running {
     const running = this.#running.get(name);
     if (running !== undefined) return running;
-    const names = [...this.#running.keys()].join(', ');
-    throw new TandemError('unknown-service', `there is no service ${name}`, {
-      hint: names === '' ? 'no service is configured' : `there is: ${names}`,
-      exitStatus: EXIT.usage,
-    });
+    throw unknownName('unknown-service', `there is no service ${name}`, name, [...this.#running.keys()]);
   }
 
   #takeBackendSlots(slots: Map<string, number>, backends: readonly BackendSpec[]): void {

@@ -120,7 +120,8 @@ export class RouterSet {
     const bundles = new Set(named.map(({ spec }) => bundleOf(spec)));
     const chosen = routers.filter(({ spec }) => bundles.has(bundleOf(spec)));
     if (chosen.length === 0) {
-      const message = group === null ? 'no failover group is configured' : `no failover group "${group}"`;
+      const message =
+        group === null ? 'no failover group is configured' : `there is no failover group "${group}"`;
       return { ok: false, message };
     }
     const outcomes = this.#asOne(() =>

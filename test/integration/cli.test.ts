@@ -146,7 +146,7 @@ describe('the command line', () => {
 
   it('tells errors to programs in JSON', async () => {
     const { code, stderr } = await tandem('backends', 'drain', 'web/none', '--json');
-    expect(code).toBe(EXIT.failure);
+    expect(code).toBe(EXIT.usage);
     expect(JSON.parse(stderr)).toEqual({
       error: { code: 'unknown-backend', message: 'no backend web/none', hint: 'see tandem backends' },
     });
@@ -367,7 +367,7 @@ describe('tandem backends', () => {
 
   it('changes none when one of them does not exist', async () => {
     const { code, stderr } = await tandem('maintenance', B, 'web/10.0.1.99:1');
-    expect(code).toBe(EXIT.failure);
+    expect(code).toBe(EXIT.usage);
     expect(stderr).toContain('web has no backend 10.0.1.99:1');
     expect(backend.calls).toEqual([]);
   });
@@ -441,7 +441,6 @@ describe('tandem failover', () => {
     const json = (await tandem('failover', 'history', '--json')).stdout;
     expect(failoverHistory.parse(JSON.parse(json))).toEqual(backend.history);
     expect((await tandem('failover', 'explain')).stdout).toContain('would become Backup when another');
-    expect(await tandem('failover', 'history', '--group', 'nobody')).toMatchObject({ code: EXIT.failure });
     if (backend.current.failover !== null) backend.current.failover.stale = true;
     expect((await tandem('failover', 'explain', 'main')).code).toBe(EXIT.failure);
   });
@@ -457,8 +456,24 @@ describe('tandem failover', () => {
   });
 
   it('exits with 1 when the daemon says no', async () => {
-    const { code, stdout, stderr } = await tandem('failover', 'handover', 'nobody');
-    expect({ code, stdout, stderr }).toEqual({ code: 1, stdout: '', stderr: 'tandem: no group nobody\n' });
+    backend.willing = false;
+    const { code, stdout, stderr } = await tandem('failover', 'handover', 'main');
+    expect({ code, stdout, stderr }).toEqual({ code: 1, stdout: '', stderr: 'tandem: the peer refuses\n' });
+  });
+
+  it.each([
+    ['handover', 'mian'],
+    ['takeover', 'mian', '--ask-peer'],
+    ['drill', 'mian'],
+    ['explain', 'mian'],
+    ['history', '--group', 'mian'],
+    ['record', '/nonexistent', '--group', 'mian'],
+  ])('does not know a group: failover %s %s', async (...args) => {
+    const { code, stdout, stderr } = await tandem('failover', ...args);
+    expect(stderr).toBe(
+      'tandem: there is no failover group "mian"\nhint: did you mean "main"? There is: main\n',
+    );
+    expect({ code, stdout }).toEqual({ code: EXIT.usage, stdout: '' });
   });
 });
 

@@ -107,7 +107,7 @@ describe.skipIf(unable !== null)('tandem doctor', () => {
       expect(result.status, result.stdout).toBe(0);
       expect(result.stdout).toMatch(/^RESULT +CHECK +OF +SEEN\n/);
       expect(result.stdout).toMatch(/ok +address-taken +10\.98\.0\.100 +held by this host alone/);
-      expect(result.stdout).toMatch(/\n0 problem, \d+ warning, \d+ skipped, \d+ ok\n$/);
+      expect(result.stdout).toMatch(/\n0 problems, \d+ warnings?, \d+ skipped, \d+ ok\n$/);
     });
 
     test('a file that was written after the daemon read it', async () => {

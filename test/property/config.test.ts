@@ -1,9 +1,10 @@
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
 import { describeDiff, diffConfig, isEmptyDiff } from '../../src/config/diff.ts';
-import { keysAt, nearest } from '../../src/config/suggest.ts';
+import { keysAt } from '../../src/config/suggest.ts';
 import { formatDuration, millis } from '../../src/lib/duration.ts';
 import { formatEndpoint, ipFromBytes, isMulticast } from '../../src/lib/ip.ts';
+import { nearest } from '../../src/lib/nearest.ts';
 import type { Config } from '../../src/model/config.ts';
 import { ALGORITHMS } from '../../src/model/service.ts';
 import { load, problemsOf } from '../support/config.ts';

@@ -8,6 +8,7 @@ import type {
   TransitionEntry,
 } from '../../src/admin/contract.ts';
 import { TandemError } from '../../src/lib/errors.ts';
+import { unknownGroup } from '../../src/lib/unknown-name.ts';
 
 /** A backend as `status` shows it, with what a test cares about. */
 export function backendStatusOf(id: string, changes: Partial<BackendStatus> = {}): BackendStatus {
@@ -192,6 +193,8 @@ export class FakeAdmin implements AdminBackend {
   health: { healthy: boolean; reasons: string[] } = { healthy: true, reasons: [] };
   /** Thrown by the next command, once. */
   failure: unknown;
+  /** May the failover do what it is told? */
+  willing = true;
   /** Connections that leave a draining backend with each status that is asked for. */
   leavePerStatus = 0;
 
@@ -236,7 +239,8 @@ export class FakeAdmin implements AdminBackend {
     ...call: Parameters<AdminBackend['failoverCommand']>
   ): ReturnType<AdminBackend['failoverCommand']> {
     const [{ command, group }] = this.#take('failoverCommand', call);
-    if (group !== undefined && group !== 'main') return { ok: false, message: `no group ${group}` };
+    if (group !== undefined && group !== 'main') throw unknownGroup(group, ['main']);
+    if (!this.willing) return { ok: false, message: 'the peer refuses' };
     return { ok: true, message: `${command} done` };
   }
 
@@ -252,7 +256,7 @@ export class FakeAdmin implements AdminBackend {
 
   failoverHistory(group: string | null): FailoverHistory {
     if (group !== null && group !== 'main') {
-      throw new TandemError('unknown-group', `no failover group "${group}"`, { hint: 'there is main' });
+      throw unknownGroup(group, ['main']);
     }
     return this.history;
   }

@@ -68,6 +68,12 @@ function warningOf({ key, message, hint }: Problem): { text: string; hint: strin
 const hasProblem = (findings: readonly Finding[]): boolean =>
   findings.some(({ severity }) => severity === 'problem');
 
+/** Severities that are nouns, in singular and plural. */
+const COUNTED: Partial<Record<Severity, readonly [string, string]>> = {
+  problem: ['problem', 'problems'],
+  warning: ['warning', 'warnings'],
+};
+
 /** The worst first, each with its fix below it, and the count. */
 export function render(findings: readonly Finding[], style: Style): string[] {
   const colour: Readonly<Record<Severity, (text: string) => string>> = {
@@ -83,7 +89,7 @@ export function render(findings: readonly Finding[], style: Style): string[] {
   const columns = ['RESULT', 'CHECK', 'OF', 'SEEN'].map((title) => ({ title }));
   const counts = SEVERITIES.map((severity) => {
     const count = findings.filter((finding) => finding.severity === severity).length;
-    return `${count} ${severity}`;
+    return `${count} ${COUNTED[severity]?.[count === 1 ? 0 : 1] ?? severity}`;
   });
   return [...table(columns, rows, style), '', counts.join(', ')];
 }

@@ -1,4 +1,4 @@
-import { EXIT, TandemError } from '../../lib/errors.ts';
+import { unknownName } from '../../lib/unknown-name.ts';
 import type { Target } from './arguments.ts';
 
 interface Listed {
@@ -28,19 +28,16 @@ export function expandTargets(targets: readonly Target[], services: readonly Lis
 function matching(target: Target, services: readonly Listed[]): Target[] {
   const ofService = services.filter(({ name }) => matches(target.service, name));
   if (ofService.length === 0) {
-    throw new TandemError('unknown-service', `there is no service ${target.service}`, {
-      hint: `there is: ${services.map(({ name }) => name).join(', ') || 'none'}`,
-      exitStatus: EXIT.usage,
-    });
+    const names = services.map(({ name }) => name);
+    throw unknownName('unknown-service', `there is no service ${target.service}`, target.service, names);
   }
   const found = ofService.flatMap(({ name, backends }) =>
     backends.flatMap(({ id }) => (matches(target.backend, id) ? [{ service: name, backend: id }] : [])),
   );
   if (found.length > 0) return found;
   const ids = [...new Set(ofService.flatMap(({ backends }) => backends.map(({ id }) => id)))];
-  throw new TandemError('unknown-backend', `${target.service} has no backend ${target.backend}`, {
-    hint: `it has ${ids.join(', ') || 'none'}`,
-  });
+  const message = `${target.service} has no backend ${target.backend}`;
+  throw unknownName('unknown-backend', message, target.backend, ids);
 }
 
 /** "*" is any text, everything else itself; without backtracking into earlier stars. */

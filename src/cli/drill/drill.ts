@@ -1,6 +1,7 @@
 import type { AdminClient } from '../../admin/client.ts';
 import type { DrillReport, Status } from '../../admin/contract.ts';
 import { EXIT, TandemError } from '../../lib/errors.ts';
+import { unknownGroup } from '../../lib/unknown-name.ts';
 import { pause } from '../commands/host.ts';
 import type { Measurement, ProbeReport } from './measurement.ts';
 import { type DrillKind, judge, routersOf, unhealthy } from './plan.ts';
@@ -47,10 +48,14 @@ export class Drill {
     this.#options = options;
   }
 
-  /** Why there should be no drill now. @throws TandemError 'drill-refused' */
+  /** Why there should be no drill now. @throws TandemError 'unknown-group', 'drill-refused' */
   async check(): Promise<Status> {
     const status = await this.#client.status();
-    const why = unhealthy(status, this.#options.group);
+    const { group } = this.#options;
+    const groups = [...new Set(status.failover?.routers.map((router) => router.group))];
+    if (group !== undefined && groups.length > 0 && !groups.includes(group))
+      throw unknownGroup(group, groups);
+    const why = unhealthy(status, group);
     if (why !== null) throw refused(why);
     const asked = await this.#command('inquire');
     if (!asked.ok) throw refused(asked.message);

@@ -18,8 +18,7 @@ export function unhealthy({ failover }: Status, group: string | undefined): stri
   if (failover.agent !== 'running') return `the failover agent is ${failover.agent}`;
   if (failover.stale) return 'the failover agent has not been heard for too long';
   const routers = routersOf(failover, group);
-  if (routers.length === 0)
-    return group === undefined ? 'no group runs here' : `there is no group "${group}"`;
+  if (routers.length === 0) return 'no group runs here';
   const passive = routers.find(({ state }) => state !== 'Active');
   if (passive !== undefined) {
     return `group ${passive.group} is ${passive.state} here, not Active: run the drill on the node that is`;

@@ -160,7 +160,7 @@ export class Handovers {
   async retake(name: string | null): Promise<CommandResult> {
     const active = new Set(this.#activeGroups(null).map((group) => group.name));
     const chosen = this.#spec.groups.filter((group) => name === null || group.name === name);
-    if (chosen.length === 0) return { ok: false, message: `no failover group "${name}"` };
+    if (chosen.length === 0) return { ok: false, message: `there is no failover group "${name}"` };
     const groups = withPartners(chosen, this.#spec.groups).filter((group) => !active.has(group.name));
     if (groups.length === 0) return { ok: true, message: 'this node is Active already' };
     const question = { type: 'request', groups: groups.map(identityOf) } as const;
@@ -216,7 +216,7 @@ export class Handovers {
     const { state } = this.#options.agent.status();
     if (state !== 'running') return `the failover agent is ${state}`;
     if (name !== null && !this.#spec.groups.some((group) => group.name === name)) {
-      return `no failover group "${name}"`;
+      return `there is no failover group "${name}"`;
     }
     if (groups.length === 0) {
       return name === null ? 'no group is Active on this node' : `group ${name} is not Active on this node`;

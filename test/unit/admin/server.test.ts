@@ -1,5 +1,14 @@
 import { execFile, spawn } from 'node:child_process';
-import { chmodSync, existsSync, mkdtempSync, readdirSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import {
+  chmodSync,
+  existsSync,
+  mkdtempSync,
+  readdirSync,
+  rmSync,
+  statSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs';
 import { connect, createServer, type Server, type Socket } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -215,7 +224,13 @@ describe('the admin API', () => {
       ok: true,
       message: 'handover done',
     });
-    expect(await client.failoverCommand({ command: 'takeover', group: 'x' })).toMatchObject({ ok: false });
+    backend.willing = false;
+    expect(await client.failoverCommand({ command: 'takeover', group: 'main' })).toMatchObject({ ok: false });
+    expect(await failure(client.failoverCommand({ command: 'takeover', group: 'mian' }))).toMatchObject({
+      code: 'unknown-group',
+      exitStatus: EXIT.usage,
+      hint: 'did you mean "main"? There is: main',
+    });
     expect(await client.restartAgent()).toMatchObject({ ok: true });
     expect(backend.calls.slice(0, 2)).toEqual([
       ['setState', ['web', B, { state: 'draining', persist: true }]],
@@ -459,6 +474,32 @@ describe('the client', () => {
       code: 'unreachable',
       exitStatus: EXIT.unavailable,
     });
+  });
+
+  it.each([
+    ['a file', () => join(directory, 'file'), 'not-a-socket', /file is a file, not a socket$/],
+    ['a directory', () => directory, 'not-a-socket', /is a directory, not a socket$/],
+    ['a device', () => '/dev/null', 'not-a-socket', /is a device or a pipe, not a socket$/],
+    ['below a file', () => join(directory, 'file', 'x'), 'not-a-socket', /file is not a directory$/],
+    ['a circle', () => join(directory, 'circle'), 'not-a-socket', /round in circles$/],
+    ['too long', () => join(directory, 'a'.repeat(120)), 'not-a-socket', /at most 107 bytes$/],
+    [
+      'in no directory',
+      () => join(directory, 'no', 'x'),
+      'unreachable',
+      /there is no directory .*no either$/,
+    ],
+    ['in a directory', () => join(directory, 'x'), 'unreachable', /no such socket$/],
+  ])('tells what is there instead of a socket: %s', async (_name, path, code, message) => {
+    writeFileSync(join(directory, 'file'), '');
+    symlinkSync('circle', join(directory, 'circle'));
+    const error = await failure(new AdminClient(path()).status());
+    expect(error).toMatchObject({
+      code,
+      message: expect.stringMatching(message),
+      exitStatus: code === 'unreachable' ? EXIT.unavailable : EXIT.usage,
+    });
+    expect(error.hint).toContain('--socket');
   });
 
   it.runIf(process.geteuid?.() === 0)('tells when it may not use the socket', async () => {

@@ -9,6 +9,9 @@ test('a table with the fix below what is wrong, and the count', () => {
     skipped('clock', null, 'not visible'),
     ok('nftables', null, '/usr/sbin/nft'),
   ];
+  expect(render([...findings, ...findings], styleOf(false)).at(-1)).toBe(
+    '2 problems, 0 warnings, 2 skipped, 2 ok',
+  );
   expect(render(findings, styleOf(false))).toEqual([
     'RESULT   CHECK     OF    SEEN',
     'problem  link      eth0  has no carrier',
@@ -16,6 +19,6 @@ test('a table with the fix below what is wrong, and the count', () => {
     'skipped  clock           not checked: not visible',
     'ok       nftables        /usr/sbin/nft',
     '',
-    '1 problem, 0 warning, 1 skipped, 1 ok',
+    '1 problem, 0 warnings, 1 skipped, 1 ok',
   ]);
 });

@@ -69,7 +69,6 @@ describe('a drill may begin', () => {
     [status({ agent: 'hung' }), undefined, 'the failover agent is hung'],
     [status({ stale: true }), undefined, 'has not been heard'],
     [status({ routers: [] }), undefined, 'no group runs here'],
-    [statusOf(), 'other', 'there is no group "other"'],
     [status({ routers: [{ ...router!, state: 'Backup' }] }), undefined, 'main is Backup here, not Active'],
     [
       status({ drains: [{ group: 'main', role: 'giver', connections: 1, initially: 1, endsInMillis: 9 }] }),

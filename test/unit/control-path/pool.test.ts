@@ -250,7 +250,7 @@ describe('the operator', () => {
   it('names what is wrong', () => {
     const bench = new Bench(serviceSpec({ backends: three }));
     expect(() => bench.admin('z', 'ready')).toThrow(
-      expect.objectContaining({ code: 'unknown-backend', hint: 'it has a, b, c' }),
+      expect.objectContaining({ code: 'unknown-backend', hint: 'there is: a, b, c' }),
     );
     expect(() => bench.weight('a', 257)).toThrow(expect.objectContaining({ code: 'invalid-weight' }));
     expect(() => bench.weight('a', Number.NaN)).toThrow(expect.objectContaining({ code: 'invalid-weight' }));
