@@ -1,6 +1,8 @@
 import { type Duration, formatDuration, millis, seconds } from '../lib/duration.ts';
 import { type IpFamily, isUnspecified } from '../lib/ip.ts';
 import type { FailoverGroupSpec, VirtualAddress } from '../model/failover.ts';
+import { V2_RANGE, V3_RANGE } from './advertise.ts';
+import { checkLoopback } from './check-interface.ts';
 import { checkCommand, duplicates } from './check-services.ts';
 import { type Finding, fault, warning } from './finding.ts';
 import type { KeyPath } from './positions.ts';
@@ -13,7 +15,7 @@ import { virtualAddresses } from './virtual.ts';
 export interface Group {
   readonly spec: FailoverGroupSpec;
   /** As written, in the group or in [failover]. */
-  readonly section: Pick<GroupSection, 'notify'>;
+  readonly section: Pick<GroupSection, 'notify' | 'routes'>;
   readonly path: KeyPath;
   /** Where a setting is written. */
   readonly at: (key: keyof GroupSection) => KeyPath;
@@ -47,7 +49,7 @@ export function groupsOf(failover: FailoverSection): Group[] {
     const inherited = (key: keyof GroupSection): boolean => group[key] === undefined && key in failover;
     return {
       spec: resolveGroup(group, failover),
-      section: { notify: group.notify ?? failover.notify },
+      section: { notify: group.notify ?? failover.notify, routes: group.routes },
       path,
       at: (key) => (inherited(key) ? ['failover', key] : [...path, key]),
     };
@@ -92,6 +94,7 @@ function checkGroup(group: Group): Finding[] {
   }
   return [
     ...findings,
+    ...checkLoopback(spec.interface, at('interface'), 'no other node hears what is said there'),
     ...checkVersion(group),
     ...checkInterval(group),
     ...checkPriority(group),
@@ -130,16 +133,12 @@ function checkInterval({ spec, at }: Group): Finding[] {
   const written = formatDuration(interval);
   if (version === 2) {
     if (isMultiple(interval, seconds(1)) && interval >= seconds(1)) return [];
-    const hint = 'VRRPv2 counts whole seconds, 1s to 255s: write such an interval, or version = 3';
+    const hint = `write ${V2_RANGE}, or version = 3`;
     return [fault(path, `${written} is not whole seconds`, hint)];
   }
-  if (interval > seconds(40.95)) {
-    return [fault(path, `${written} is out of range`, 'VRRPv3 has room for 10ms to 40.95s')];
-  }
+  if (interval > seconds(40.95)) return [fault(path, `${written} is out of range`, `write ${V3_RANGE}`)];
   if (isMultiple(interval, millis(10))) return [];
-  return [
-    fault(path, `${written} is not a multiple of 10ms`, 'VRRPv3 counts centiseconds: round it to 10ms'),
-  ];
+  return [fault(path, `${written} is not a multiple of 10ms`, `write ${V3_RANGE}`)];
 }
 
 /** RFC 9568, 5.2.4 and 6.1: 255 is the owner of the addresses, who always preempts and never waits. */
@@ -279,6 +278,9 @@ function checkWitness(failover: FailoverSection, virtual: ReadonlySet<string>): 
   if (witness.type === 'arp' && witnessInterface(witness, failover) === null) {
     const hint = 'write interface = "eth0"';
     findings.push(fault([...path, 'interface'], 'is missing: the groups are on several interfaces', hint));
+  }
+  if (witness.type === 'arp') {
+    findings.push(...checkLoopback(witness.interface, [...path, 'interface'], 'there is nobody to ask'));
   }
   const { text } = witness.type === 'http' ? witness.target.endpoint.address : witness.target;
   if (virtual.has(text)) {

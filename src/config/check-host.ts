@@ -9,8 +9,10 @@ import {
 import { nearest } from '../lib/nearest.ts';
 import { checkAdminFiles } from './check-admin.ts';
 import { type Group, groupsOf, placesOf } from './check-failover.ts';
+import { missingInterface } from './check-interface.ts';
+import { checkRoutesHere } from './check-routes-here.ts';
 import { checkSourcesHere } from './check-source.ts';
-import type { Environment, HostInterface } from './environment.ts';
+import type { Environment } from './environment.ts';
 import { type Finding, fault, warning } from './finding.ts';
 import type { KeyPath } from './positions.ts';
 import type { FileSchema } from './schema.ts';
@@ -28,6 +30,7 @@ export function checkHost(file: FileSchema, environment: Environment): Finding[]
     ...checkPeerAddress(file, environment),
     ...checkWitnessInterface(file, environment),
     ...checkSourcesHere(file, environment),
+    ...checkRoutesHere(file, environment),
   ].map((finding) => ({ ...finding, aboutHost: true }));
 }
 
@@ -141,17 +144,6 @@ function checkInterfaces(file: FileSchema, environment: Environment): Finding[] 
     const key = JSON.stringify([path, message]);
     return !seen.has(key) && seen.add(key);
   });
-}
-
-function missingInterface(wanted: string, at: KeyPath, interfaces: readonly HostInterface[]): Finding {
-  const names = interfaces.map(({ name }) => name);
-  const guess = nearest(wanted, names);
-  const hint = guess === undefined ? '' : `; did you mean "${guess}"?`;
-  return fault(
-    at,
-    `this host has no interface ${quote(wanted)}`,
-    `it has ${names.sort().join(', ') || 'none'}${hint}`,
-  );
 }
 
 interface Place {

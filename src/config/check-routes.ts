@@ -4,13 +4,17 @@ import { type Group, groupsOf } from './check-failover.ts';
 import { duplicates } from './check-services.ts';
 import { type Finding, fault } from './finding.ts';
 import type { KeyPath } from './positions.ts';
-import type { FileSchema } from './schema.ts';
+import type { FileSchema, RouteSection } from './schema.ts';
+import { virtualAddresses } from './virtual.ts';
 
 /** RT_TABLE_LOCAL: the kernel's own, for the addresses of this host. */
 const LOCAL_TABLE = 255;
 
-interface Route {
+export const MAIN_TABLE = 254;
+
+export interface Route {
   readonly spec: VirtualRoute;
+  readonly written: RouteSection;
   readonly path: KeyPath;
 }
 
@@ -19,11 +23,12 @@ export function checkRoutes(file: FileSchema): Finding[] {
   if (file.failover === undefined) return [];
   const groups = groupsOf(file.failover);
   const routes = groups.flatMap(routesOf);
-  const written = file.failover.group;
-  const findings = groups.flatMap((group, index) =>
-    routesOf(group).flatMap((route, i) => [
+  const virtual = virtualAddresses(file);
+  const findings = groups.flatMap((group) =>
+    routesOf(group).flatMap((route) => [
       ...checkRoute(route, group.spec),
-      ...checkDefault(route, written[index]?.routes[i]?.to === 'default'),
+      ...checkDefault(route),
+      ...checkVirtual(route, virtual),
     ]),
   );
   const keys = routes.map(({ spec }) => `${spec.to.text} ${spec.table} ${spec.metric ?? 0}`);
@@ -36,8 +41,11 @@ export function checkRoutes(file: FileSchema): Finding[] {
   return [...findings, ...twice];
 }
 
-function routesOf({ spec, path }: Group): Route[] {
-  return spec.routes.map((route, index) => ({ spec: route, path: [...path, 'routes', index] }));
+export function routesOf({ spec, section, path }: Group): Route[] {
+  return spec.routes.flatMap((route, index) => {
+    const written = section.routes[index];
+    return written === undefined ? [] : [{ spec: route, written, path: [...path, 'routes', index] }];
+  });
 }
 
 function checkRoute({ spec, path }: Route, group: FailoverGroupSpec): Finding[] {
@@ -65,8 +73,22 @@ function checkRoute({ spec, path }: Route, group: FailoverGroupSpec): Finding[] 
 }
 
 /** "default" has no family of its own. */
-function checkDefault({ spec, path }: Route, isDefault: boolean): Finding[] {
-  if (!isDefault || spec.via !== null || spec.source !== null) return [];
+function checkDefault({ spec, written, path }: Route): Finding[] {
+  if (written.to !== 'default' || spec.via !== null || spec.source !== null) return [];
   const hint = 'write to = "0.0.0.0/0" or "::/0", or add via';
   return [fault([...path, 'to'], '"default" of which family?', hint)];
+}
+
+/** While it is here, a virtual address is this host itself: nothing can be sent through it, nor to it. */
+function checkVirtual({ spec: { to, via }, path }: Route, virtual: ReadonlySet<string>): Finding[] {
+  const findings: Finding[] = [];
+  if (via !== null && virtual.has(via.text)) {
+    const message = `${via.text} is a virtual address: the Active node would send to itself`;
+    findings.push(fault([...path, 'via'], message, 'write the address of the gateway'));
+  }
+  if (to.length === to.address.bytes.length * 8 && virtual.has(to.address.text)) {
+    const message = `${to.address.text} is a virtual address: the Active node itself is the destination`;
+    findings.push(fault([...path, 'to'], message, 'write a network that lies behind the gateway'));
+  }
+  return findings;
 }

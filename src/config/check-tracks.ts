@@ -1,3 +1,4 @@
+import { LOOPBACK } from './check-interface.ts';
 import { checkCommand, duplicates } from './check-services.ts';
 import { type Finding, fault, warning } from './finding.ts';
 import type { FileSchema } from './schema.ts';
@@ -18,9 +19,17 @@ export function checkTracks({ failover }: FileSchema): Finding[] {
     ...failover.track.flatMap((track, index) =>
       track.type === 'script' ? checkCommand(track.command, ['failover', 'track', index, 'command']) : [],
     ),
+    ...failover.track.flatMap(checkLink),
     ...checkReferences(failover, names),
     ...checkUnused(failover, names),
   ];
+}
+
+function checkLink(track: Failover['track'][number], index: number): Finding[] {
+  if (track.type !== 'interface' || track.interface !== LOOPBACK) return [];
+  const hint = 'name an interface that a cable, a switch or a bond can take down';
+  const at = ['failover', 'track', index, 'interface'];
+  return [warning(at, `"${LOOPBACK}" is always up: the tracker says nothing`, hint)];
 }
 
 type Failover = NonNullable<FileSchema['failover']>;

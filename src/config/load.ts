@@ -9,7 +9,7 @@ import type { WrittenFile } from './file-diff.ts';
 import type { Finding } from './finding.ts';
 import { forgive, related } from './forgive.ts';
 import { findingsOf } from './issues.ts';
-import { formatPath, type Positions } from './positions.ts';
+import { formatPath, type Position, type Positions } from './positions.ts';
 import { readConfigFile } from './read-file.ts';
 import { resolveConfig } from './resolve.ts';
 import { type FileSchema, fileSchema } from './schema.ts';
@@ -55,10 +55,11 @@ export function parseFile(text: string, path: string, options: LoadOptions = {})
   const environment = options.environment ?? systemEnvironment;
   const parsed = parseToml(text);
   if ('message' in parsed) {
-    const { position, message, hint } = parsed;
+    const { position, message, first } = parsed;
+    const hint = first === undefined ? parsed.hint : `${placeOf(path, first.position)}: ${parsed.hint}`;
     const line = position?.line ?? null;
     const source = line === null ? null : sourceLine(text.split('\n'), line);
-    const place = { file: path, line, column: position?.column ?? null, key: '', source };
+    const place = { file: path, line, column: position?.column ?? null, key: first?.key ?? '', source };
     throw new ConfigError([{ severity: 'error', ...place, message, hint }]);
   }
   const { file, findings } = judge(parsed.value, path, environment);
@@ -75,6 +76,9 @@ export function parseFile(text: string, path: string, options: LoadOptions = {})
   const { value, positions } = parsed;
   return { config: resolveConfig(file, path, environment.hostname()), value, positions };
 }
+
+const placeOf = (path: string, { line, column }: Position): string =>
+  `it is first at ${path}:${line}:${column}`;
 
 function forHost(finding: Finding, options: LoadOptions): Finding {
   const softened = finding.aboutHost === true && options.hostFaults === 'warning';

@@ -21,9 +21,17 @@ export interface Position {
   readonly column: number;
 }
 
+/** A key as people write it, and where it stands. */
+export interface Mention {
+  readonly key: string;
+  readonly position: Position;
+}
+
 /** Finds the text position of every key and value by its path. */
 export class Positions {
   readonly #marks = new Map<string, Mark>();
+  /** By the offset of a key or header: the longest path that was mentioned before. */
+  readonly #again = new Map<number, string>();
   readonly #text: string;
 
   constructor(text: string, nodes: readonly TomlNode[]) {
@@ -42,6 +50,14 @@ export class Positions {
       return positionAt(this.#text, length === path.length && at === 'value' ? mark.value : mark.key);
     }
     return { line: 1, column: 1 };
+  }
+
+  /** The key or table that is mentioned again at an offset of the text, and where it was mentioned first. */
+  first(offset: number): Mention | undefined {
+    const id = this.#again.get(offset);
+    const mark = id === undefined ? undefined : this.#marks.get(id);
+    if (id === undefined || mark === undefined) return undefined;
+    return { key: formatPath(JSON.parse(id) as KeyPath), position: positionAt(this.#text, mark.key) };
   }
 
   #index(nodes: readonly TomlNode[]): void {
@@ -69,7 +85,8 @@ export class Positions {
         lastIndex.set(serialise(array), index);
         this.#mark(array, node.offset, node.offset);
         table = [...array, index];
-        this.#mark(table, node.offset, node.offset);
+        // there already when the array is written in one line, too: then it is the array that is there twice
+        if (!this.#marks.has(serialise(table))) this.#mark(table, node.offset, node.offset);
       } else {
         this.#assign(table, node);
       }
@@ -100,7 +117,8 @@ export class Positions {
   /** The first mention of a table is where it is; later headers only add to it. */
   #mark(path: KeyPath, key: number, value: number): void {
     const id = serialise(path);
-    if (!this.#marks.has(id)) this.#marks.set(id, { key, value });
+    if (this.#marks.has(id)) this.#again.set(key, id);
+    else this.#marks.set(id, { key, value });
   }
 }
 
@@ -112,6 +130,13 @@ function isNode(value: unknown): value is TomlNode {
 
 function names(value: unknown): string[] {
   return Array.isArray(value) ? value.map(String) : [];
+}
+
+/** The offset of a position in `text`, as the inverse of {@link positionAt}. */
+export function offsetOf(text: string, { line, column }: Position): number {
+  let start = 0;
+  for (let i = 1; i < line; i++) start = text.indexOf('\n', start) + 1;
+  return start + column - 1;
 }
 
 /** Line and column of an offset into `text`. */

@@ -2,6 +2,7 @@ import { z } from 'zod';
 import { millis, seconds } from '../lib/duration.ts';
 import { MAX_WEIGHT } from '../model/failover.ts';
 import { addressUrl, listenEndpoint, routeTarget, unicastAddress, virtualAddress } from './addresses.ts';
+import { ADVERTISE_WORDS } from './advertise.ts';
 import { hour, isTable, path } from './schema-common.ts';
 import { duration, flag, integer, name, oneOf, right, text, textLeaf, wrong } from './values.ts';
 
@@ -76,12 +77,15 @@ const notify = z.strictObject({
   on_timeout: oneOf(['proceed', 'refuse']).default('proceed'),
 });
 
+/** Of both versions: which one a group speaks is known when the whole file is. */
+const advertiseInterval = duration(millis(10), seconds(255), ADVERTISE_WORDS);
+
 /** What a group takes from [failover] when it does not say so itself. */
 const groupSettings = {
   interface: interfaceName.optional(),
   version: version.optional(),
   priority: integer(1, 255).optional(),
-  advertise_interval: duration(millis(10), seconds(255)).optional(),
+  advertise_interval: advertiseInterval.optional(),
   preempt: flag().optional(),
   preempt_delay: duration(millis(0), hour).optional(),
   checksum: oneOf(['rfc5798', 'rfc9568']).optional(),

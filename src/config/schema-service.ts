@@ -206,10 +206,10 @@ const source = leaf('"client" or a list of addresses', (raw): Parsed<SourceSpec>
   if (!Array.isArray(raw))
     return wrong(`must be "client" or a list of addresses, not ${describe(raw)}`, hint);
   const addresses: IpAddress[] = [];
-  for (const text of raw) {
-    if (typeof text !== 'string') return wrong(`must be a list of addresses, not of ${describe(text)}`, hint);
+  for (const [index, text] of raw.entries()) {
+    if (typeof text !== 'string') return wrong(`must be an address, not ${describe(text)}`, hint, [index]);
     const parsed = readUnicastAddress(text);
-    if (!parsed.ok) return parsed;
+    if (!parsed.ok) return { ...parsed, at: [index] };
     addresses.push(parsed.value);
   }
   return right({ kind: 'pool', addresses });

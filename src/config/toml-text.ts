@@ -1,7 +1,7 @@
 import { createRequire } from 'node:module';
 import toml from 'toml';
 import { messageOf } from '../lib/errors.ts';
-import { type Position, Positions, positionAt, type TomlNode } from './positions.ts';
+import { type Mention, offsetOf, type Position, Positions, positionAt, type TomlNode } from './positions.ts';
 
 /** A TOML text that is well-formed: its values, and where each of them stands. */
 export interface TomlText {
@@ -14,6 +14,8 @@ export interface SyntaxFault {
   readonly position: Position | null;
   readonly message: string;
   readonly hint: string | undefined;
+  /** What may be there once, and where it is already. */
+  readonly first?: Mention;
 }
 
 // The package gives values without positions, but the syntax tree that it builds them from has offsets. The
@@ -38,11 +40,41 @@ function explain(text: string, error: unknown): SyntaxFault {
   const message = messageOf(error);
   const found = /^Expected .* but (.*) found\.$/s.exec(message)?.[1];
   const line = position === null ? '' : (text.split('\n')[position.line - 1] ?? '');
-  if (found === undefined) return { position, message: message.replace(/\.$/, ''), hint: undefined };
+  if (found === undefined) return explainMeaning(text, position, message.replace(/\.$/, ''));
   const where = found === '"\\n"' || found === '"\\r"' ? 'the line ends too early' : `unexpected ${found}`;
   const inList = message.includes('","') && message.includes('"]"');
   const hint = inList ? 'a list has "," between its values and "]" at its end' : hintFor(line);
   return { position, message: `not TOML: ${where}`, hint };
+}
+
+/** Well-formed, and yet no TOML: above all what stands twice, of which the parser does not say where the other is. */
+function explainMeaning(text: string, position: Position | null, message: string): SyntaxFault {
+  if (position === null || !/^Cannot (?:redefine|append|extend|use dotted keys)/.test(message)) {
+    return { position, message, hint: HINTS.find(([pattern]) => pattern.test(message))?.[1] };
+  }
+  const first = new Positions(text, grammar.parse(text)).first(offsetOf(text, position));
+  if (first === undefined) return { position, message, hint: 'each key and each table stands once' };
+  return !message.startsWith('Cannot use dotted keys')
+    ? { position, message: 'is there already', hint: hintForTwice(text, first.position, position), first }
+    : { position, message: 'is a table of its own', hint: 'write the key below its header', first };
+}
+
+const HINTS: readonly (readonly [RegExp, string])[] = [
+  [/escape/, "write \\\\ for a backslash, or put the text in 'single quotes', where it stands for itself"],
+  [/outside the 64-bit|losslessly/, 'write a smaller number'],
+  [/nesting depth/, 'no value of this file needs 50 brackets around it'],
+  [/^Invalid (?:date|time|offset)/, 'no value of this file is a date: put text in quotes'],
+];
+
+/** The same header with one bracket and with two is a slip; anything else is there once too often. */
+function hintForTwice(text: string, first: Position, again: Position): string {
+  const lines = text.split('\n');
+  const brackets = ({ line }: Position): number => /^\s*(\[*)/.exec(lines[line - 1] ?? '')?.[1]?.length ?? 0;
+  const [before, now] = [brackets(first), brackets(again)];
+  if (before + now === 3) return 'write both headers with two brackets: each is one of a list';
+  if (before === 1 && now === 1) return 'write what belongs to the table below its first header';
+  if (now === 0 && before === 0) return 'keep one of the two';
+  return 'write the table either with a header or with "=", not both';
 }
 
 function positionOf(text: string, error: unknown): Position | null {

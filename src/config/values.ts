@@ -1,14 +1,21 @@
 import { z } from 'zod';
 import { type Duration, formatDuration, millis, parseDuration } from '../lib/duration.ts';
 import type { RateSpec } from '../model/service.ts';
+import type { KeyPath } from './positions.ts';
 
 /** The outcome of reading one value: what it means, or what is wrong with it and what would be right. */
 export type Parsed<T> =
   | { readonly ok: true; readonly value: T }
-  | { readonly ok: false; readonly message: string; readonly hint: string };
+  | { readonly ok: false; readonly message: string; readonly hint: string; readonly at: KeyPath };
 
 export const right = <T>(value: T): Parsed<T> => ({ ok: true, value });
-export const wrong = (message: string, hint: string): Parsed<never> => ({ ok: false, message, hint });
+/** @param at where in the value, when it is a list or a table */
+export const wrong = (message: string, hint: string, at: KeyPath = []): Parsed<never> => ({
+  ok: false,
+  message,
+  hint,
+  at,
+});
 
 /** How a value of the wrong type is called in a message. */
 export function describe(raw: unknown): string {
@@ -34,7 +41,8 @@ export function leaf<T>(expected: string, read: (raw: unknown) => Parsed<T>) {
   return z.unknown().transform((raw, ctx) => {
     const parsed = raw === undefined ? wrong('is missing', `write ${expected}`) : read(raw);
     if (parsed.ok) return parsed.value;
-    ctx.addIssue({ code: 'custom', message: parsed.message, params: { hint: parsed.hint } });
+    const { message, hint, at } = parsed;
+    ctx.addIssue({ code: 'custom', path: [...at], message, params: { hint } });
     return z.NEVER;
   });
 }
@@ -105,9 +113,15 @@ export function oneOf<const W extends string>(words: readonly W[]) {
 
 const UNITS = 'us, ms, s, m, h or d';
 
-/** A duration with its unit, of `min` to `max`, both included. */
-export function duration(min: Duration, max: Duration) {
-  const range = `${formatDuration(min)} to ${formatDuration(max)}`;
+/**
+ * A duration with its unit, of `min` to `max`, both included.
+ * @param range what to say of the range where the two ends alone do not tell it
+ */
+export function duration(
+  min: Duration,
+  max: Duration,
+  range = `${formatDuration(min)} to ${formatDuration(max)}`,
+) {
   const expected = `a duration with a unit, such as "${formatDuration(example(min, max))}"`;
   return leaf(expected, (raw): Parsed<Duration> => {
     const bare = typeof raw === 'number' || (typeof raw === 'string' && /^-?[\d._]+$/.test(raw.trim()));

@@ -20,7 +20,7 @@ function tandem(...args: string[]): { status: number | null; stdout: string; std
 const importFile = (...args: string[]) => tandem('import', ...args);
 
 const SIMPLE = `vrrp_instance A {
-  interface lo
+  interface eth0
   virtual_router_id 5
   virtual_ipaddress {
     10.0.0.1/24

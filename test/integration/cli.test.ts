@@ -524,7 +524,7 @@ describe('tandem events', () => {
 
 describe('tandem init', () => {
   const PAIR = [
-    ['--node', 'lb-a', '--peer', 'lb-b', '--interface', 'lo', '--address', '10.0.0.100/24'],
+    ['--node', 'lb-a', '--peer', 'lb-b', '--interface', 'eth0', '--address', '10.0.0.100/24'],
     ['--service', 'web/tcp/80=10.0.1.11:8080,10.0.1.12:8080', '--health', '/health'],
     ['--service', 'dns/udp/53=10.0.1.11:53', '--vrid', '7'],
   ].flat();
@@ -538,7 +538,9 @@ describe('tandem init', () => {
       b: join(directory, 'lb-b.toml'),
     });
     for (const file of [a, b]) {
-      expect((await tandem('check', file)).stdout).toContain('2 services, 3 backends, 1 failover group');
+      expect((await tandem('check', '--other-host', file)).stdout).toContain(
+        '2 services, 3 backends, 1 failover group',
+      );
     }
     expect(readFileSync(a, 'utf8')).toMatch(/^path = "\/health"$/m);
   });
@@ -580,10 +582,10 @@ describe('tandem init', () => {
     const answers: [RegExp, string][] = [
       [/other host.*: /, 'lb-b'],
       [/Virtual addresses.*: /, '10.0.0.100/24'],
-      [/Interface.*: /, 'lo'],
+      [/Interface.*: /, 'eth0'],
       [/Address of the other host.*: /, 'lb-b'],
       [/not an IP address[\s\S]*Address of the other host.*: /, '10.0.0.3'],
-      [/Address of this host.*127\.0\.0\.1.*: /, '10.0.0.2'],
+      [/Address of this host.*: /, '10.0.0.2'],
       [/multicast.*: /, 'perhaps'],
       [/Answer yes or no[\s\S]*multicast.*: /, 'no'],
       [/Name of the service.*: /, ''],

@@ -170,7 +170,7 @@ describeFaults('a group by itself', [
     'failover.group[0].advertise_interval',
     '"500ms"',
     /500ms is not whole seconds/,
-    /whole seconds, 1s to 255s/,
+    /1s to 255s in whole seconds .*VRRPv2/,
   ),
   fault(
     'version 2 with 1.5 seconds',
@@ -186,7 +186,7 @@ describeFaults('a group by itself', [
     'failover.group[0].advertise_interval',
     '"41s"',
     /41s is out of range/,
-    /10ms to 40\.95s/,
+    /10ms to 40\.95s .*VRRPv3 carries centiseconds/,
   ),
   fault(
     'version 3 with 15 ms',
@@ -202,7 +202,23 @@ describeFaults('a group by itself', [
     'failover.group[0].advertise_interval',
     '"5ms"',
     /out of range/,
-    /10ms to/,
+    /10ms to 40\.95s .*version 2, 1s to 255s/,
+  ),
+  fault(
+    'an interval that no version can carry',
+    inGroup('version = 2\nadvertise_interval = "256s"'),
+    'failover.group[0].advertise_interval',
+    '"256s"',
+    /out of range/,
+    /VRRPv3 carries centiseconds in 12 bits.*1s to 255s in whole seconds/,
+  ),
+  fault(
+    'loopback',
+    inGroup('interface = "lo"'),
+    'failover.group[0].interface',
+    '"lo"',
+    /never leaves this host/,
+    /such as "eth0"/,
   ),
   fault(
     '255 that does not preempt',

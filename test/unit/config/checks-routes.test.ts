@@ -49,10 +49,58 @@ describe('routes of a failover group', () => {
     ],
     ['{ to = "10.9.0.0/16" }, { to = "10.9.0.0/16", via = "10.0.0.1" }', 'routes[1]', 'of an earlier route'],
     ['{ via = "10.0.0.1" }', 'routes[0].to', 'is missing'],
+    ['{ to = "10.9.0.0/16", via = "10.0.0.100" }', 'routes[0].via', '10.0.0.100 is a virtual address'],
+    ['{ to = "10.0.0.100/32" }', 'routes[0].to', '10.0.0.100 is a virtual address'],
+    ['{ to = "10.9.0.0/16", via = "10.0.0.2" }', 'routes[0].via', "this host's own address, on eth0"],
+    [
+      '{ to = "10.9.0.0/16", interface = "eth9" }',
+      'routes[0].interface',
+      'this host has no interface "eth9"',
+    ],
+    ['{ to = "10.9.0.0/16", source = "10.0.0.3" }', 'routes[0].source', 'neither an address of this host'],
+    ['{ to = "10.0.0.0/24", via = "10.0.0.1" }', 'routes[0].to', 'is the network of eth0 itself'],
   ])('%s', (text, path, message) => {
     const [problem] = problemsOf(withRoutes(text));
     expect(problem?.key).toContain(path);
     expect(problem?.message).toContain(message);
+    expect(problem?.severity).toBe('error');
+  });
+
+  test.each([
+    ['{ to = "10.9.0.0/16", via = "10.8.0.1" }', 'via', '10.8.0.1 is in no network of this host now'],
+    [
+      '{ to = "10.9.0.0/16", via = "10.8.0.1", interface = "eth0" }',
+      'via',
+      '10.8.0.1 is in no network of eth0 now',
+    ],
+    ['{ to = "10.0.0.0/24", via = "10.0.0.1", metric = 5 }', 'to', 'this one would not be used'],
+    ['{ to = "2001:db8::/64", via = "2001:db8::1" }', 'to', 'this one would not be used'],
+  ])('is worth a warning: %s', (text, key, message) => {
+    const [problem, ...others] = problemsOf(withRoutes(text));
+    expect(problem).toMatchObject({ severity: 'warning', key: `failover.group[0].routes[0].${key}` });
+    expect(problem?.message).toContain(message);
+    expect(others).toEqual([]);
+  });
+
+  test.each([
+    '{ to = "10.0.0.0/24", via = "10.0.0.1", table = 100 }',
+    '{ to = "2001:db8::/64", via = "2001:db8::1", metric = 10 }',
+    '{ to = "10.0.0.0/25", via = "10.0.0.1" }',
+    '{ to = "2001:db8:9::/48", via = "fe80::1", interface = "eth0" }',
+    '{ to = "10.9.0.0/16", source = "10.0.0.2" }',
+  ])('is right: %s', (text) => {
+    expect(routesOf(text)).toHaveLength(1);
+  });
+
+  test('the interface of a virtual MAC address need not be there yet', () => {
+    const text = withRoutes('{ to = "10.9.0.0/16", interface = "vrrp.51" }');
+    expect(problemsOf(`${text}virtual_mac = true\n`)).toEqual([]);
+    expect(problemsOf(text)[0]?.message).toContain('no interface "vrrp.51"');
+  });
+
+  test('what the host lacks is a warning for a reload', () => {
+    const text = withRoutes('{ to = "10.9.0.0/16", interface = "eth9" }');
+    expect(problemsOf(text, { hostFaults: 'warning' })).toMatchObject([{ severity: 'warning' }]);
   });
 });
 

@@ -23,6 +23,22 @@ describeFaults('source', [
     /is a virtual address/,
     /keeps/,
   ),
+  fault(
+    'an address that is none, in its place',
+    inService('source = ["127.0.0.1",\n  "127.0.0.999"]'),
+    'service[0].source[1]',
+    '"127.0.0.999"',
+    /"127\.0\.0\.999" is not an IP address/,
+    /10\.0\.0\.2/,
+  ),
+  fault(
+    'what is no address, in its place',
+    inService('source = ["127.0.0.1", 5]'),
+    'service[0].source[1]',
+    '5',
+    /must be an address, not 5/,
+    /"client"/,
+  ),
   warned(
     'a pool without the family of a backend',
     `${service('source = ["127.0.0.1"]')}${backend('[2001:db8::11]:80')}`,

@@ -1,12 +1,20 @@
 import { expect, test } from 'vitest';
 import { millis, seconds } from '../../../src/lib/duration.ts';
 import { load, problemsOf } from '../../support/config.ts';
-import { describeFaults, fault, inGroup } from '../../support/config-faults.ts';
+import { describeFaults, fault, inGroup, warned } from '../../support/config-faults.ts';
 
 const track = (lines: string): string => `[[failover.track]]\n${lines}\n`;
 const uplink = track('name = "uplink"\ntype = "interface"\ninterface = "eth1"');
 
 describeFaults('trackers', [
+  warned(
+    'what is always up',
+    inGroup('') + track('name = "up"\ntype = "interface"\ninterface = "lo"'),
+    'failover.track[0].interface',
+    '"lo"',
+    /"lo" is always up/,
+    /can take down/,
+  ),
   fault(
     'a name twice',
     inGroup('') + uplink + uplink,

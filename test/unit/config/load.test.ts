@@ -104,19 +104,82 @@ describe('TOML that is none', () => {
     ['an open header', '[node\nname = "a"', [1, 6], /line ends too early/, /close the table header/],
     ['an open quote', 'a = "x\nb = 1', [1, 7], /line ends too early/, /opened and not closed/],
     ['a word', 'daemon', [1, 7], /unexpected end of input/, /key = value/],
-    ['a key twice', 'a = 1\na = 2', [2, 1], /Cannot redefine existing key 'a'/, undefined],
-    ['a table twice', '[a]\n[a]', [2, 1], /Cannot redefine existing key 'a'/, undefined],
+    [
+      'a key twice',
+      'a = 1\na = 2',
+      [2, 1],
+      /^is there already$/,
+      /^it is first at .*test\.toml:1:1: keep one/,
+    ],
+    [
+      'a key twice in the second table of a list',
+      '[[s]]\nb = 1\n[[s]]\nb = 1\nc = 2\n b = 3',
+      [6, 2],
+      /^is there already$/,
+      /test\.toml:4:1: keep one/,
+    ],
+    [
+      'a key twice in a table in one line',
+      'a = { b = 1, c = { b = 1,  b = 2 } }',
+      [1, 28],
+      /^is there already$/,
+      /:1:20: keep/,
+    ],
+    ['a table twice', '[a]\nb = 1\n[a]', [3, 1], /^is there already$/, /test\.toml:1:1: write what belongs/],
+    [
+      'one bracket after two',
+      '[[a]]\n[a]',
+      [2, 1],
+      /^is there already$/,
+      /:1:1: .*both headers with two brackets/,
+    ],
+    [
+      'two brackets after one',
+      '[a]\n[[a]]',
+      [2, 1],
+      /^is there already$/,
+      /:1:1: .*both headers with two brackets/,
+    ],
+    [
+      'a list in both forms',
+      'a = [{ b = 1 }]\n[[a]]',
+      [2, 1],
+      /^is there already$/,
+      /:1:1: .*either with a header or with "="/,
+    ],
+    [
+      'a table in both forms',
+      'a = { b = 1 }\n[a]',
+      [2, 1],
+      /^is there already$/,
+      /:1:1: .*either with a header or with "="/,
+    ],
+    [
+      'a dotted key into a table',
+      '[a.b]\nc = 1\n[a]\nb.d = 1',
+      [4, 1],
+      /^is a table of its own$/,
+      /:1:1: write the key below its header/,
+    ],
     ['a missing comma', 'a = [1,\n2 3]', [2, 3], /unexpected "3"/, /"," between its values/],
-    ['a bad escape', 'a = "\\q"', [1, 6], /Invalid escape|unexpected/, undefined],
-    ['a huge number', 'a = 99999999999999999999', [1, 5], /64-bit/, undefined],
-    ['endless nesting', `a = ${'['.repeat(10_000)}`, [1, 55], /nesting depth/, undefined],
+    ['a bad escape', 'a = "\\q"', [1, 6], /Invalid escape|unexpected/, /single quotes/],
+    ['a huge number', 'a = 99999999999999999999', [1, 5], /64-bit/, /smaller number/],
+    ['endless nesting', `a = ${'['.repeat(10_000)}`, [1, 55], /nesting depth/, /50 brackets/],
   ] as const)('%s', (_name, text, [line, column], message, hint) => {
     const problems = problemsOf(text);
     expect(problems).toHaveLength(1);
-    expect(problems[0]).toMatchObject({ line, column, key: '', source: text.split('\n')[line - 1] });
+    expect(problems[0]).toMatchObject({ line, column, source: text.split('\n')[line - 1] });
     expect(problems[0]?.message).toMatch(message);
     if (hint !== undefined) expect(problems[0]?.hint).toMatch(hint);
   });
+});
+
+test('what stands twice is named with its place in lists', () => {
+  const keyOf = (text: string): string | undefined => problemsOf(text)[0]?.key;
+  expect(keyOf('[[s]]\nb = 1\n[[s]]\nb = 1\nb = 3')).toBe('s[1].b');
+  expect(keyOf('a = { b = 1, c = { b = 1,  b = 2 } }')).toBe('a.c.b');
+  expect(keyOf('[[s]]\n[s."x.y"]\n[s."x.y"]')).toBe('s[0]."x.y"');
+  expect(keyOf('[s')).toBe('');
 });
 
 describe('how problems are shown', () => {
