@@ -1,12 +1,14 @@
 #!/usr/bin/env node
-// Writes the manual pages docs/man/tandem.1 (from the commands, as dist/ has them) and docs/man/tandem.toml.5 (from
-// docs/configuration.md), docs/openapi.json and the table in docs/admin-api.md (from the routes, as dist/ has them), and the
-// tables of keywords in docs/coming-from-*.md (from those of the imports).
+// Writes what follows from the code, as dist/ has it: docs/configuration.md and config/tandem.schema.json (from the schema of
+// the configuration), the manual pages docs/man/tandem.1 (from the commands) and docs/man/tandem.toml.5 (from
+// docs/configuration.md), docs/openapi.json and the table in docs/admin-api.md (from the routes), and the tables of keywords in
+// docs/coming-from-*.md (from those of the imports).
 //
 //   scripts/generate-docs.mjs            writes what has changed
-//   scripts/generate-docs.mjs --check    writes nothing; exit status 1 when a committed page is not up to date
+//   scripts/generate-docs.mjs --check    writes nothing; exit status 1 when a committed file is not up to date
 import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
-import { join, resolve } from 'node:path';
+import { dirname, join, resolve } from 'node:path';
+import { configurationDocument } from './configuration-page.mjs';
 import { commandPage, configurationPage } from './man-pages.mjs';
 
 /** Of the version in package.json: changed together with it. */
@@ -37,16 +39,20 @@ async function pages() {
   const { buildProgram, EXIT_HELP } = await import('../dist/cli/program.js');
   const { Host } = await import('../dist/cli/commands/host.js');
   const { openApiDocument, routeTable } = await import('../dist/admin/openapi.js');
+  const { annotatedSchema, publishedSchema } = await import('../dist/config/json-schema.js');
   const release = { version: JSON.parse(read('package.json')).version, date: DATE };
+  const configuration = configurationDocument(read('scripts/configuration.md.in'), annotatedSchema());
   return {
     ...(await keywordTables()),
+    'docs/configuration.md': configuration,
+    'config/tandem.schema.json': `${JSON.stringify(publishedSchema(), null, 2)}\n`,
     'docs/man/tandem.1': commandPage(buildProgram(new Host(process)), release, statusesOf(EXIT_HELP)),
-    'docs/man/tandem.toml.5': configurationPage(read('docs/configuration.md'), release),
     'docs/openapi.json': `${JSON.stringify(openApiDocument(), null, 2)}\n`,
     'docs/admin-api.md': withTable('docs/admin-api.md', `\n${routeTable()}\n`, [
       '<!-- routes: generated -->',
       '<!-- end of routes -->',
     ]),
+    'docs/man/tandem.toml.5': configurationPage(configuration, release),
   };
 }
 
@@ -69,7 +75,7 @@ for (const [path, text] of Object.entries(await pages())) {
     console.error(`${path} is not up to date: npm run build && scripts/generate-docs.mjs`);
     process.exitCode = 1;
   } else {
-    mkdirSync(join(ROOT, 'docs/man'), { recursive: true });
+    mkdirSync(dirname(join(ROOT, path)), { recursive: true });
     writeFileSync(join(ROOT, path), text);
     console.log(path);
   }

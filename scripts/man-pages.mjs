@@ -14,7 +14,7 @@ const bold = (text) => `\\fB${roff(text)}\\fR`;
 
 /** One line of Markdown: code and emphasis as bold and italic, a link as its text. */
 function inline(text) {
-  const plain = text.replaceAll(/\[([^\]]*)\]\([^)]*\)/g, '$1');
+  const plain = text.replaceAll(/\[(`[^`]*`|[^\]]*)\]\([^)]*\)/g, '$1');
   return plain
     .split(/(`[^`]*`|\*\*[^*]+\*\*|(?<!\w)[*_][^*_]+[*_](?!\w))/)
     .map((part) => {
@@ -165,7 +165,8 @@ function* blocks(lines) {
       i++;
       while (i < lines.length && !lines[i].startsWith('```')) i++;
       yield ['literal', lines.slice(from + 1, i++)];
-    } else if (line.startsWith('#')) yield ['heading', [lines[i++]]];
+    } else if (line.startsWith('<!--')) i++;
+    else if (line.startsWith('#')) yield ['heading', [lines[i++]]];
     else if (line.startsWith('|')) yield ['table', take((next) => next.startsWith('|'))];
     else if (/^(?:-|\d+\.) /.test(line)) {
       i++;

@@ -9,6 +9,7 @@ import {
   parseIp,
   parsePrefix,
 } from '../lib/ip.ts';
+import { textKind } from './kinds.ts';
 import { type Parsed, quote, right, textLeaf, wrong } from './values.ts';
 
 const NO_NAMES = 'Tandem does not resolve names: write the address';
@@ -46,6 +47,8 @@ function readEndpoint(text: string): Parsed<Endpoint> {
   if (parseIp(text)?.family === 6) {
     return wrong(`${quote(text)} has no port, or no brackets`, `write "[${text}]:80"`);
   }
+  const slip = endpointSlip(text);
+  if (slip !== undefined) return slip;
   if (parts === null) {
     if (parseIp(text) !== undefined) return wrong(`${quote(text)} has no port`, `write "${text}:80"`);
     return addressFault(text.replace(/:[^:]*$/, ''), '10.0.0.1:80 or [2001:db8::1]:80');
@@ -68,9 +71,34 @@ function readEndpoint(text: string): Parsed<Endpoint> {
   return wrong(`port ${port} is out of range`, 'write a port from 1 to 65535');
 }
 
+/** What people write around an address and a port that does not belong there. */
+function endpointSlip(text: string): Parsed<never> | undefined {
+  const [, scheme, rest = ''] = /^([a-z][a-z+]*):\/\/([^/]*)/i.exec(text) ?? [];
+  if (scheme !== undefined)
+    return wrong(`${quote(text)} is a URL`, `write "${rest}", without "${scheme}://"`);
+  const [, before = '', length, port = ''] = /^([^/]+)(\/\d+)\]?:(\d+)$/.exec(text) ?? [];
+  if (length !== undefined) {
+    return wrong(`${quote(text)} has a prefix length`, `write "${before}:${port}", without "${length}"`);
+  }
+  const [, host = '', first = ''] = /^(.*):(\d+)-\d+$/.exec(text) ?? [];
+  if (first !== '') {
+    const each = [Number(first), Number(first) + 1].map((one) => `"${host}:${one}"`).join(', ');
+    return wrong(`${quote(text)} has a range of ports`, `write each port by itself: ${each}`);
+  }
+  return text.startsWith('/')
+    ? wrong(`${quote(text)} is a path`, 'write an address and a port, such as "10.0.0.1:80"')
+    : undefined;
+}
+
+/** For the JSON Schema: what every address is made of; the reader says more. */
+const ADDRESS = '[0-9a-fA-F:.]+';
+const PREFIX = `${ADDRESS}(/\\d{1,3})?`;
+const ENDPOINT = textKind('`"ADDRESS:PORT"`', '`"ADDRESS:PORT"`, ...', { pattern: ':\\d{1,5}$' });
+
 /** "10.0.0.1:80" or "[2001:db8::1]:80" to listen on. Wildcards are allowed, multicast and broadcast are not. */
 export function listenEndpoint() {
-  return textLeaf('an address and port such as "10.0.0.100:80" or "[2001:db8::100]:80"', (text) => {
+  const expected = 'an address and port such as "10.0.0.100:80" or "[2001:db8::100]:80"';
+  return textLeaf(expected, ENDPOINT, (text) => {
     const parsed = readEndpoint(text);
     if (!parsed.ok) return parsed;
     const { address } = parsed.value;
@@ -85,7 +113,8 @@ export function listenEndpoint() {
 
 /** The address and port of a backend: one host, so neither a wildcard nor multicast. */
 export function backendEndpoint() {
-  return textLeaf('an address and port such as "10.0.1.11:8080" or "[2001:db8::11]:8080"', (text) => {
+  const expected = 'an address and port such as "10.0.1.11:8080" or "[2001:db8::11]:8080"';
+  return textLeaf(expected, ENDPOINT, (text) => {
     const parsed = readEndpoint(text);
     return parsed.ok ? (unicastFault(text, parsed.value.address) ?? parsed) : parsed;
   });
@@ -107,7 +136,8 @@ function unicastFault(text: string, address: IpAddress): Parsed<never> | undefin
 
 /** The address of one host. */
 export function unicastAddress() {
-  return textLeaf('an IP address such as "10.0.0.2"', readUnicastAddress);
+  const kind = textKind('an address', 'addresses', { pattern: `^${ADDRESS}$` });
+  return textLeaf('an IP address such as "10.0.0.2"', kind, readUnicastAddress);
 }
 
 /** What {@link unicastAddress} takes, as a part of something else. */
@@ -129,7 +159,8 @@ function readPrefix(text: string, example: string): Parsed<IpPrefix> {
 
 /** A virtual address with its prefix length; without one it is a host (/32, /128). */
 export function virtualAddress() {
-  return textLeaf('an address with its prefix length, such as "10.0.0.100/24"', readVirtualAddress);
+  const kind = textKind('`"10.0.0.100/24"`', '`"10.0.0.100/24"`, ...', { pattern: `^${PREFIX}$` });
+  return textLeaf('an address with its prefix length, such as "10.0.0.100/24"', kind, readVirtualAddress);
 }
 
 /** What {@link virtualAddress} takes, for those who have the text from elsewhere. */
@@ -173,14 +204,17 @@ function subnetFault(text: string, { address, length }: IpPrefix): Parsed<never>
 
 /** A network for allow and deny lists; a bare address is a host. */
 export function network() {
-  return textLeaf('a network such as "10.0.0.0/8" or "2001:db8::/32"', (text) =>
+  const kind = textKind('a network', 'networks', { pattern: `^${PREFIX}$` });
+  return textLeaf('a network such as "10.0.0.0/8" or "2001:db8::/32"', kind, (text) =>
     readPrefix(text, '10.0.0.0/8 or 2001:db8::/32'),
   );
 }
 
 /** Where a route leads: "default", or a network. */
 export function routeTarget() {
-  return textLeaf('"default" or a network such as "10.9.0.0/16"', (text): Parsed<IpPrefix | 'default'> => {
+  const kind = textKind('`"default"`, or a network', 'networks', { pattern: `^(default|${PREFIX})$` });
+  const expected = '"default" or a network such as "10.9.0.0/16"';
+  return textLeaf(expected, kind, (text): Parsed<IpPrefix | 'default'> => {
     if (text === 'default') return right('default');
     const parsed = readPrefix(text, '"default" or 10.9.0.0/16');
     if (!parsed.ok) return parsed;
@@ -196,7 +230,8 @@ export function routeTarget() {
 
 /** "http://10.0.0.254:8080/health"; the host is an address, because a name would need a DNS server to be there. */
 export function addressUrl() {
-  return textLeaf('a URL such as "http://10.0.0.254/"', (text): Parsed<AddressUrl> => {
+  const kind = textKind('a URL whose host is an address', 'URLs', { pattern: '^[hH][tT][tT][pP][sS]?:' });
+  return textLeaf('a URL such as "http://10.0.0.254/"', kind, (text): Parsed<AddressUrl> => {
     const url = URL.canParse(text) ? new URL(text) : null;
     if (url === null || !['http:', 'https:'].includes(url.protocol)) {
       return wrong(`${quote(text)} is not a URL of http or https`, 'write one such as "http://10.0.0.254/"');

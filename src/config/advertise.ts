@@ -6,5 +6,6 @@ const V2 = '1s to 255s in whole seconds';
 export const V3_RANGE = `${V3} (VRRPv3 carries centiseconds in 12 bits)`;
 export const V2_RANGE = `${V2} (VRRPv2 carries seconds in 8 bits)`;
 
-/** Of both. */
+/** Of both, for a hint and for the document. */
 export const ADVERTISE_WORDS = `${V3_RANGE}; with version 2, ${V2_RANGE}`;
+export const ADVERTISE_VALUES = `version 3: ${V3}; version 2: ${V2}`;

@@ -1,4 +1,4 @@
-import { type Duration, millis, seconds } from '../lib/duration.ts';
+import type { Duration } from '../lib/duration.ts';
 import { formatEndpoint, type IpFamily, type IpPrefix, ipFromBytes } from '../lib/ip.ts';
 import type { ProxyVersion } from '../lib/proxy-header.ts';
 import type { AgentCheckSpec } from '../model/agent-check.ts';
@@ -37,8 +37,9 @@ import type {
   TrackSection,
   WitnessSection,
 } from './schema.ts';
-import { ANNOUNCE_DEFAULTS } from './schema-failover.ts';
-import { RCODES } from './schema-service.ts';
+import { ANNOUNCE_DEFAULTS, GROUP_DEFAULTS } from './schema-failover.ts';
+import { AGENT_INTERVAL, HEALTH_DEFAULTS, RCODES } from './schema-health.ts';
+import { HASH_KEY, MAGLEV_TABLE_SIZE } from './schema-service.ts';
 
 /** From the file's words to the model's: defaults that depend on other keys are filled in here. Pure. */
 export function resolveConfig(file: FileSchema, path: string, hostname: string): Config {
@@ -106,9 +107,6 @@ export function resolveService(service: ServiceSection): ServiceSpec {
   };
 }
 
-/** Maglev's table size in the paper (Eisenbud et al., NSDI 2016, section 5.3): a prime, 2^16 + 1. */
-const MAGLEV_TABLE_SIZE = 65_537;
-
 /**
  * TCP: least-connections. UDP: source-hash, because a client's datagrams belong together more often than
  * not, and because it sends them to the same backend on both nodes of a pair after a failover.
@@ -116,7 +114,7 @@ const MAGLEV_TABLE_SIZE = 65_537;
 function resolveSchedule(schedule: ServiceSection['schedule'], protocol: Protocol): ScheduleSpec {
   return {
     algorithm: schedule?.algorithm ?? (protocol === 'tcp' ? 'least-connections' : 'source-hash'),
-    hashKey: schedule?.hash_key ?? 'source',
+    hashKey: schedule?.hash_key ?? HASH_KEY,
     tableSize: schedule?.table_size ?? MAGLEV_TABLE_SIZE,
     balanceFactor: schedule?.balance_factor ?? null,
   };
@@ -137,9 +135,6 @@ function resolveSourceLimit(limit: NonNullable<ServiceSection['source_limit']>):
 }
 
 type BackendSection = ServiceSection['backend'][number];
-
-/** HAProxy's agent-inter. */
-const AGENT_INTERVAL = seconds(2);
 
 /** A backend's own keys over its service's; null when neither has the table, or it is turned off. */
 export function agentCheckOf(
@@ -196,9 +191,9 @@ function resolveHealth(health: HealthSection, send: ProxyVersion | null): Health
     probe: resolveProbe(health, send),
     port: health.port ?? null,
     interval: health.interval,
-    fastInterval: health.fast_interval ?? atMost(health.interval, millis(500)),
+    fastInterval: health.fast_interval ?? atMost(health.interval, HEALTH_DEFAULTS.fastInterval),
     jitter: health.jitter / 100,
-    timeout: health.timeout ?? atMost(health.interval, seconds(1)),
+    timeout: health.timeout ?? atMost(health.interval, HEALTH_DEFAULTS.timeout),
     rise: health.rise,
     fall: health.fall,
     initial: health.initial,
@@ -369,23 +364,23 @@ export function resolveGroup(group: GroupSection, all: FailoverSection): Failove
     interface: group.interface ?? all.interface ?? '',
     vrid: group.vrid,
     virtualMac: group.virtual_mac === undefined ? null : macNames(group),
-    accept: group.accept ?? all.accept ?? true,
-    version: group.version ?? all.version ?? 3,
-    priority: group.priority ?? all.priority ?? 100,
+    accept: group.accept ?? all.accept ?? GROUP_DEFAULTS.accept,
+    version: group.version ?? all.version ?? GROUP_DEFAULTS.version,
+    priority: group.priority ?? all.priority ?? GROUP_DEFAULTS.priority,
     addresses: group.addresses.map(placed),
     excluded: group.excluded_addresses.map(placed),
     routes: group.routes.map((route) => resolveRoute(route, group.interface ?? all.interface ?? '')),
-    advertiseInterval: group.advertise_interval ?? all.advertise_interval ?? seconds(1),
-    preempt: group.preempt ?? all.preempt ?? true,
-    preemptDelay: group.preempt_delay ?? all.preempt_delay ?? seconds(0),
-    checksum: group.checksum ?? all.checksum ?? 'rfc5798',
+    advertiseInterval: group.advertise_interval ?? all.advertise_interval ?? GROUP_DEFAULTS.advertiseInterval,
+    preempt: group.preempt ?? all.preempt ?? GROUP_DEFAULTS.preempt,
+    preemptDelay: group.preempt_delay ?? all.preempt_delay ?? GROUP_DEFAULTS.preemptDelay,
+    checksum: group.checksum ?? all.checksum ?? GROUP_DEFAULTS.checksum,
     unicast:
       group.unicast === undefined
         ? null
         : { source: group.unicast.source ?? null, peers: group.unicast.peers },
     authPass: group.auth_pass ?? null,
     announce: resolveAnnounce(group.announce ?? all.announce ?? ANNOUNCE_DEFAULTS),
-    lease: group.lease ?? all.lease ?? seconds(2),
+    lease: group.lease ?? all.lease ?? GROUP_DEFAULTS.lease,
     sync: group.sync ?? null,
     track: group.track ?? all.track.map(({ name }) => name),
     notify: resolveNotify(group.notify ?? all.notify),

@@ -1,59 +1,101 @@
 import { z } from 'zod';
 import { millis, seconds } from '../lib/duration.ts';
-import { MAX_WEIGHT } from '../model/failover.ts';
-import { addressUrl, listenEndpoint, routeTarget, unicastAddress, virtualAddress } from './addresses.ts';
-import { ADVERTISE_WORDS } from './advertise.ts';
-import { hour, isTable, path } from './schema-common.ts';
-import { duration, flag, integer, name, oneOf, right, text, textLeaf, wrong } from './values.ts';
+import { listenEndpoint, routeTarget, unicastAddress, virtualAddress } from './addresses.ts';
+import { ADVERTISE_VALUES, ADVERTISE_WORDS } from './advertise.ts';
+import { notes } from './kinds.ts';
+import { command, hour, interfaceName, isTable, path } from './schema-common.ts';
+import { track, witness } from './schema-standing.ts';
+import { duration, flag, integer, name, oneOf, text } from './values.ts';
 
 // [failover]: who may be Active, and what goes with it.
 
 const announce = z.strictObject({
-  repeat: integer(1, 100).default(5),
-  interval: duration(millis(1), seconds(60)).default(millis(200)),
-  delay: duration(millis(0), hour).default(seconds(5)),
-  refresh: duration(millis(0), hour).default(seconds(10)),
-  refresh_repeat: integer(1, 100).default(1),
-  pace: duration(millis(0), seconds(1)).default(millis(0)),
-  conflict_repeat: integer(1, 100).optional(),
-  conflict_delay: duration(millis(0), hour).optional(),
+  repeat: integer(1, 100).default(5).describe('how many for each address on becoming active'),
+  interval: duration(millis(1), seconds(60)).default(millis(200)).describe('between them'),
+  delay: duration(millis(0), hour)
+    .default(seconds(5))
+    .describe(
+      'as many again this long after becoming active, for switches and hosts that missed the first; 0 is none',
+    ),
+  refresh: duration(millis(0), hour)
+    .default(seconds(10))
+    .describe(
+      'again this often while active; 0 is never. It bounds how long a host can have the wrong address after a conflict that the other router ended without a word',
+    ),
+  refresh_repeat: integer(1, 100).default(1).describe('how many then, `interval` apart'),
+  pace: duration(millis(0), seconds(1))
+    .default(millis(0))
+    .describe('between the announcements of two addresses, for switches that drop a burst'),
+  conflict_repeat: integer(1, 100)
+    .optional()
+    .describe('in place of `repeat` when another router was found active beside this one')
+    .register(notes, { without: '`repeat`' }),
+  conflict_delay: duration(millis(0), hour)
+    .optional()
+    .describe('in place of `delay` then')
+    .register(notes, { without: '`delay`' }),
 });
 
 const unicast = z.strictObject({
-  source: unicastAddress().optional(),
-  peers: z.array(unicastAddress()).default([]),
+  source: unicastAddress()
+    .optional()
+    .describe("this node's address; it must be one of the interface's, and not a virtual one")
+    .register(notes, { without: "the interface's primary one" }),
+  peers: z
+    .array(unicastAddress())
+    .default([])
+    .describe("the other node's addresses, one for each family of the group's addresses; not virtual ones")
+    .register(notes, { without: 'required' }),
 });
-
-/** Linux takes at most 15 bytes (IFNAMSIZ), no "/" and no white space. */
-const interfaceName = textLeaf('a network interface such as "eth0"', (raw) =>
-  /^[^\s/\0]{1,15}$/.test(raw) && raw !== '.' && raw !== '..'
-    ? right(raw)
-    : wrong(
-        `${JSON.stringify(raw)} is not an interface name`,
-        'write a name of 1 to 15 characters, such as "eth0"',
-      ),
-);
 
 const placedAddress = z.strictObject({
-  address: virtualAddress(),
-  interface: interfaceName.optional(),
+  address: virtualAddress().describe('').register(notes, { values: 'as in `addresses`' }),
+  interface: interfaceName
+    .optional()
+    .describe('where it is held')
+    .register(notes, { without: "the group's" }),
 });
 
+const SHORT_ADDRESS = { json: { type: 'string' }, values: '`"10.0.0.100/24"`' } as const;
+
 /** `"10.0.0.100/24"` is short for `{ address = "10.0.0.100/24" }`. */
-const held = z.preprocess((raw) => (isTable(raw) ? raw : { address: raw }), placedAddress);
+const held = () =>
+  z
+    .preprocess((raw) => (isTable(raw) ? raw : { address: raw }), placedAddress)
+    .register(notes, { short: SHORT_ADDRESS });
 
 const route = z.strictObject({
-  to: routeTarget(),
-  via: unicastAddress().optional(),
-  interface: interfaceName.optional(),
-  table: integer(1, 4_294_967_295).default(254),
-  metric: integer(1, 4_294_967_295).optional(),
-  source: unicastAddress().optional(),
+  to: routeTarget().describe(
+    'the destination; `"default"` takes its family from `via` or `source`. Not the network of an interface of this host, nor a virtual address',
+  ),
+  via: unicastAddress()
+    .optional()
+    .describe('the gateway, in a network of this host; neither a virtual address nor its own')
+    .register(notes, { without: 'none: straight onto the interface' }),
+  interface: interfaceName
+    .optional()
+    .describe('')
+    .register(notes, { without: "the one that leads to `via`; without `via` the group's" }),
+  table: integer(1, 4_294_967_295)
+    .default(254)
+    .describe('')
+    .register(notes, { values: '1 to 4,294,967,295, not 255', without: 'the main one' }),
+  metric: integer(1, 4_294_967_295).optional().describe('').register(notes, { without: 'none (IPv6: 1024)' }),
+  source: unicastAddress()
+    .optional()
+    .describe('preferred source address, such as a virtual address of the group')
+    .register(notes, { without: "the kernel's choice" }),
 });
 
 const virtualMacTable = z.strictObject({
-  name: interfaceName.optional(),
-  name_v6: interfaceName.optional(),
+  name: interfaceName
+    .optional()
+    .describe("interface with the IPv4 router's MAC address, made and removed by Tandem")
+    .register(notes, { without: '`"vrrp."` and the VRID' }),
+  name_v6: interfaceName
+    .optional()
+    .describe('the same for IPv6')
+    .register(notes, { without: '`"vrrp6."` and the VRID' }),
 });
 
 /** `virtual_mac = true` is short for `virtual_mac = {}`; false is the same as without. */
@@ -64,128 +106,190 @@ const virtualMac = z.preprocess((raw) => {
 
 const version = integer(2, 3).transform((n): 2 | 3 => (n === 2 ? 2 : 3));
 
-const commandLine = () => z.array(textLeaf('a program or argument', right)).optional();
+const program = (about: string) => command().optional().describe(about).register(notes, { without: 'none' });
 
 const notify = z.strictObject({
-  active: commandLine(),
-  backup: commandLine(),
-  fault: commandLine(),
-  stopped: commandLine(),
-  timeout: duration(millis(10), seconds(300)).default(seconds(10)),
-  before_claim: commandLine(),
-  before_claim_timeout: duration(millis(10), seconds(60)).default(seconds(1)),
-  on_timeout: oneOf(['proceed', 'refuse']).default('proceed'),
+  active: program('after becoming so'),
+  backup: program('after becoming so'),
+  fault: program('after leaving the election: link down, not fit, the agent died'),
+  stopped: program('when the daemon stops, or a reload drops the group'),
+  timeout: duration(millis(10), seconds(300))
+    .default(seconds(10))
+    .describe('for each of them; then its whole process group is killed'),
+  before_claim: program('asked before becoming active'),
+  before_claim_timeout: duration(millis(10), seconds(60)).default(seconds(1)).describe('for its answer'),
+  on_timeout: oneOf(['proceed', 'refuse'])
+    .default('proceed')
+    .describe('without an answer in time, or when it cannot run'),
 });
 
-/** Of both versions: which one a group speaks is known when the whole file is. */
-const advertiseInterval = duration(millis(10), seconds(255), ADVERTISE_WORDS);
+/** Of what neither a group nor [failover] says. */
+export const GROUP_DEFAULTS = {
+  version: 3,
+  priority: 100,
+  advertiseInterval: seconds(1),
+  preempt: true,
+  preemptDelay: seconds(0),
+  checksum: 'rfc5798',
+  accept: true,
+  lease: seconds(2),
+} as const;
 
 /** What a group takes from [failover] when it does not say so itself. */
 const groupSettings = {
-  interface: interfaceName.optional(),
-  version: version.optional(),
-  priority: integer(1, 255).optional(),
-  advertise_interval: advertiseInterval.optional(),
-  preempt: flag().optional(),
-  preempt_delay: duration(millis(0), hour).optional(),
-  checksum: oneOf(['rfc5798', 'rfc9568']).optional(),
-  announce: announce.optional(),
-  lease: duration(seconds(1), seconds(60)).optional(),
-  accept: flag().optional(),
-  notify: notify.optional(),
+  interface: interfaceName
+    .optional()
+    .describe('where the group speaks VRRP and holds its addresses; not `lo`')
+    .register(notes, { without: 'required here or in each group' }),
+  version: version
+    .optional()
+    .describe('VRRP 3 (RFC 9568) or 2 (RFC 3768: IPv4 alone, whole seconds)')
+    .register(notes, { values: '2, 3', fallback: GROUP_DEFAULTS.version }),
+  priority: integer(1, 255)
+    .optional()
+    .describe('the higher one is active; 255 owns the addresses, always preempts and never waits')
+    .register(notes, { fallback: GROUP_DEFAULTS.priority }),
+  // which version a group speaks is known when the whole file is
+  advertise_interval: duration(millis(10), seconds(255), ADVERTISE_WORDS)
+    .optional()
+    .describe(
+      'between advertisements, the same on both nodes; the other node takes over after about three of them',
+    )
+    .register(notes, { values: ADVERTISE_VALUES, fallback: GROUP_DEFAULTS.advertiseInterval }),
+  preempt: flag()
+    .optional()
+    .describe('take over from a node of lower priority')
+    .register(notes, { fallback: GROUP_DEFAULTS.preempt }),
+  preempt_delay: duration(millis(0), hour)
+    .optional()
+    .describe('wait this long before doing so')
+    .register(notes, { fallback: GROUP_DEFAULTS.preemptDelay }),
+  checksum: oneOf(['rfc5798', 'rfc9568'])
+    .optional()
+    .describe(
+      'what the version 3 checksum over IPv4 covers when sent: with a pseudo-header (keepalived, FRR) or without; both are accepted',
+    )
+    .register(notes, { fallback: GROUP_DEFAULTS.checksum }),
+  accept: flag()
+    .optional()
+    .describe(
+      'false: packets to the virtual addresses are dropped, but for neighbour discovery (RFC 9568, Accept_Mode), for groups whose addresses are only a gateway; a service that listens on one is a warning. Needs `nft`',
+    )
+    .register(notes, { fallback: GROUP_DEFAULTS.accept }),
+  announce: announce
+    .optional()
+    .describe('gratuitous ARP and neighbour advertisements')
+    .register(notes, { without: 'its defaults' }),
+  notify: notify
+    .optional()
+    .describe('programs that are told of changes')
+    .register(notes, { without: 'none' }),
+  lease: duration(seconds(1), seconds(60))
+    .optional()
+    .describe(
+      'the kernel drops an address that is not refreshed for this long: a node that is killed whole loses it. A process that hangs is given up after 3/4 of it, 1.5 s at most',
+    )
+    .register(notes, { values: '1s to 60s, whole seconds', fallback: GROUP_DEFAULTS.lease }),
 };
 
 const group = z.strictObject({
-  name: name('a name for this group').optional(),
-  vrid: integer(1, 255),
-  addresses: z.array(held).default([]),
-  excluded_addresses: z.array(held).default([]),
-  routes: z.array(route).default([]),
-  virtual_mac: virtualMac.optional(),
+  name: name('a name for this group')
+    .optional()
+    .describe('unique, in commands, metrics and logs')
+    .register(notes, { without: '`"vrid-"` and the VRID' }),
+  vrid: integer(1, 255).describe(
+    'virtual router id, the same on both nodes, one group only for each interface and address family',
+  ),
+  addresses: z
+    .array(held())
+    .default([])
+    .describe(
+      "virtual addresses with their prefix lengths, IPv4 and IPv6; each family runs a state machine of its own. Hosts' addresses: not the network's (in IPv6 the subnet-router anycast address), not its broadcast address",
+    )
+    .register(notes, { without: 'required' }),
+  excluded_addresses: z
+    .array(held())
+    .default([])
+    .describe(
+      'held, leased and announced like `addresses`, but not part of the advertisements: for peers that are told other lists, and for more addresses than one advertisement carries. One of a family without advertised addresses goes with the other family',
+    )
+    .register(notes, { without: 'none' }),
+  virtual_mac: virtualMac
+    .optional()
+    .describe(
+      "the MAC address of the RFC in place of the host's own; `true` is short for the defaults of its table. A change makes the group leave the election once. Needs `nft` for IPv4",
+    )
+    .register(notes, { short: { json: { type: 'boolean' }, values: 'true, false' }, without: '`false`' }),
+  routes: z
+    .array(route)
+    .default([])
+    .describe('routes that are there while the group is active')
+    .register(notes, { without: 'none' }),
+  unicast: unicast.optional().describe('instead of multicast').register(notes, { without: 'none' }),
+  auth_pass: text('a password of 1 to 8 bytes')
+    .optional()
+    .describe(
+      'version 2: the password of RFC 2338, for other programs that insist on it; it protects nothing',
+    )
+    .register(notes, { values: '1 to 8 bytes', without: 'none' }),
+  track: z
+    .array(name('the name of a tracker'))
+    .optional()
+    .describe('trackers that count for this group')
+    .register(notes, { without: 'every tracker' }),
+  sync: name('a name that the groups which move together share')
+    .optional()
+    .describe(
+      'groups with the same word move together and share their trackers; their `priority`, `preempt` and `preempt_delay` must be equal. IPv4 and IPv6 of one group always move together',
+    )
+    .register(notes, { values: 'a name', without: 'none' }),
   ...groupSettings,
-  unicast: unicast.optional(),
-  auth_pass: text('a password of 1 to 8 bytes').optional(),
-  sync: name('a name that the groups which move together share').optional(),
-  track: z.array(name('the name of a tracker')).optional(),
 });
-
-/** What every kind of tracker has. */
-const tracker = {
-  name: name('a name for this tracker'),
-  interval: duration(millis(100), hour).default(seconds(1)),
-  rise: integer(1, 1_000).default(2),
-  fall: integer(1, 1_000).default(2),
-};
-const trackWeight = () => integer(-MAX_WEIGHT, MAX_WEIGHT);
-/** What the trackers have that see something as up or down. */
-const upOrDown = { weight: trackWeight().default(0), invert: flag().default(false) };
-
-const track = z.discriminatedUnion('type', [
-  z.strictObject({
-    type: z.literal('interface'),
-    ...tracker,
-    ...upOrDown,
-    interface: interfaceName,
-  }),
-  z.strictObject({
-    type: z.literal('script'),
-    ...tracker,
-    ...upOrDown,
-    command: z.array(textLeaf('a program or argument', right)).default([]),
-    timeout: duration(millis(10), hour).optional(),
-  }),
-  z.strictObject({
-    type: z.literal('process'),
-    ...tracker,
-    ...upOrDown,
-    process: text('the name or the command line of a process', 4_096),
-    match: oneOf(['name', 'command']).default('name'),
-    count: integer(1, 100_000).default(1),
-  }),
-  z.strictObject({
-    type: z.literal('file'),
-    ...tracker,
-    weight: trackWeight().default(1),
-    path: path('the path of a file'),
-  }),
-]);
 
 const peer = z.strictObject({
-  address: unicastAddress(),
-  port: integer(1, 65_535).default(8_694),
-  listen: listenEndpoint().optional(),
-  secret_file: path('the path of a file'),
-  drain: duration(millis(0), hour).default(seconds(60)),
+  address: unicastAddress().describe(
+    'the other node, on the network of the virtual addresses; only from there are requests taken',
+  ),
+  port: integer(1, 65_535).default(8_694).describe('where the other node listens'),
+  listen: listenEndpoint()
+    .optional()
+    .describe('where this node listens')
+    .register(notes, { without: 'any address of the family of `address`, with `port`' }),
+  secret_file: path('the path of a file, such as "/etc/tandem/peer.key"').describe(
+    '32 to 4,096 bytes, the same on both nodes; others than its owner and group must not be able to read it',
+  ),
+  drain: duration(millis(0), hour)
+    .default(seconds(60))
+    .describe('how long TCP connections stay with the node that gave the addresses away; 0 keeps none'),
 });
-
-/** What every kind of witness has. */
-const witnessCheck = {
-  interval: duration(millis(100), hour).default(seconds(1)),
-  timeout: duration(millis(10), hour).default(millis(500)),
-  fall: integer(1, 1_000).default(3),
-  rise: integer(1, 1_000).default(2),
-  policy: oneOf(['resign', 'stay']).default('resign'),
-};
-
-const witness = z.discriminatedUnion('type', [
-  z.strictObject({
-    type: z.literal('arp'),
-    ...witnessCheck,
-    interface: interfaceName.optional(),
-    target: unicastAddress(),
-  }),
-  z.strictObject({ type: z.literal('icmp'), ...witnessCheck, target: unicastAddress() }),
-  z.strictObject({ type: z.literal('http'), ...witnessCheck, target: addressUrl() }),
-]);
 
 export const failover = z.strictObject({
   ...groupSettings,
-  peer: peer.optional(),
-  witness: witness.optional(),
-  realtime_priority: integer(0, 99).default(50),
-  startup_delay: duration(millis(0), hour).default(seconds(0)),
-  group: z.array(group).default([]),
-  track: z.array(track).default([]),
+  realtime_priority: integer(0, 99)
+    .default(50)
+    .describe(
+      'SCHED_FIFO priority of the agent, with nice -20 where that is refused; 0 leaves the normal scheduler. A change needs a restart',
+    ),
+  startup_delay: duration(millis(0), hour)
+    .default(seconds(0))
+    .describe(
+      "after the daemon's start this node enters no election for this long: where a switch port or a bond is deaf at first, it would hear nobody and take the addresses. Not after a reload or a replaced agent. A change needs a restart",
+    ),
+  peer: peer.optional().describe("the other node's daemon").register(notes, { without: 'none' }),
+  witness: witness
+    .optional()
+    .describe('what tells a node that is cut off from one whose peer is dead')
+    .register(notes, { without: 'none' }),
+  group: z
+    .array(group)
+    .default([])
+    .describe('virtual routers and their addresses')
+    .register(notes, { without: 'required' }),
+  track: z
+    .array(track)
+    .default([])
+    .describe('what else decides how good this node is')
+    .register(notes, { without: 'none' }),
 });
 
 /** Where neither the group nor [failover] says anything. */

@@ -3,204 +3,175 @@ import { millis, seconds } from '../lib/duration.ts';
 import type { IpAddress } from '../lib/ip.ts';
 import type { ProxyVersion } from '../lib/proxy-header.ts';
 import { ALGORITHMS, HASH_KEYS, type SourceSpec } from '../model/service.ts';
-import { backendEndpoint, listenEndpoint, network, readUnicastAddress, unicastAddress } from './addresses.ts';
+import { backendEndpoint, listenEndpoint, network, readUnicastAddress } from './addresses.ts';
+import { notes, textKind } from './kinds.ts';
 import { connections, day, hour, MILLION } from './schema-common.ts';
+import { agentCheck, health, passive } from './schema-health.ts';
 import {
   describe,
   duration,
   flag,
   integer,
-  jsonPointerFault,
   leaf,
   name,
   oneOf,
   type Parsed,
-  payload,
   percent,
   rate,
-  regularExpression,
   right,
-  scalar,
-  text,
   textLeaf,
   wrong,
 } from './values.ts';
 
-// [[service]]: listeners, limits, health, backends.
+// [[service]]: listeners, limits, backends.
+
+/** Maglev's table size in the paper (Eisenbud et al., NSDI 2016, section 5.3): a prime, 2^16 + 1. */
+export const MAGLEV_TABLE_SIZE = 65_537;
+
+/** Of what a client is for maglev. */
+export const HASH_KEY = 'source';
+
+/** What HAProxy, nginx and keepalived (lb_algo) call them. */
+const ALGORITHM_NAMES = {
+  roundrobin: 'round-robin',
+  'static-rr': 'round-robin',
+  rr: 'round-robin',
+  wrr: 'round-robin',
+  leastconn: 'least-connections',
+  least_conn: 'least-connections',
+  lc: 'least-connections',
+  wlc: 'least-connections',
+  source: 'source-hash',
+  ip_hash: 'source-hash',
+  sh: 'source-hash',
+  mh: 'maglev',
+  random: 'random-two',
+  p2c: 'random-two',
+} as const;
 
 const scheduleTable = z.strictObject({
-  algorithm: oneOf(ALGORITHMS),
-  hash_key: oneOf(HASH_KEYS).optional(),
-  table_size: integer(2, 10 * MILLION).optional(),
-  balance_factor: percent(100, 10_000).optional(),
+  algorithm: oneOf(ALGORITHMS, ALGORITHM_NAMES)
+    .describe('')
+    .register(notes, { without: 'required in the table' }),
+  hash_key: oneOf(HASH_KEYS)
+    .optional()
+    .describe(
+      "maglev: what is hashed: the client's address; client address and port with the service's; the TLS server name, and the client's address where it names none (TLS clients only)",
+    )
+    .register(notes, { fallback: HASH_KEY }),
+  table_size: integer(2, 10 * MILLION)
+    .optional()
+    .describe('maglev: slots of the table')
+    .register(notes, {
+      values: 'a prime, at least the number of backends, at most 10,000,000',
+      fallback: MAGLEV_TABLE_SIZE,
+    }),
+  balance_factor: percent(100, 10_000)
+    .optional()
+    .describe("source-hash and maglev: a backend's ceiling in per cent of the mean load")
+    .register(notes, { from: 'above 100%', without: 'none' }),
 });
 
 /** `schedule = "maglev"` is short for `schedule = { algorithm = "maglev" }`. */
 const schedule = z.preprocess((raw) => (typeof raw === 'string' ? { algorithm: raw } : raw), scheduleTable);
 
+const burst = () =>
+  integer(1, MILLION)
+    .optional()
+    .describe('how many of them may come at once; needs `rate`')
+    .register(notes, { without: 'the count of `rate`' });
+
 const sourceLimit = z.strictObject({
-  max_connections: connections().optional(),
-  rate: rate().optional(),
-  burst: integer(1, MILLION).optional(),
-  prefix_v4: integer(8, 32).default(32),
-  prefix_v6: integer(16, 128).default(128),
+  max_connections: connections()
+    .optional()
+    .describe('connections or sessions at once, for each client network')
+    .register(notes, { without: 'none' }),
+  rate: rate()
+    .optional()
+    .describe('new connections, for each client network')
+    .register(notes, { without: 'none' }),
+  burst: burst(),
+  prefix_v4: integer(8, 32).default(32).describe('IPv4 prefix length that counts as one client'),
+  prefix_v6: integer(16, 128).default(128).describe('IPv6 prefix length that counts as one client'),
 });
 
 const queue = z.strictObject({
-  max: integer(0, MILLION).default(1_000),
-  timeout: duration(millis(1), hour).default(seconds(5)),
+  max: integer(0, MILLION).default(1_000).describe('how many may wait; 0 turns waiting off'),
+  timeout: duration(millis(1), hour).default(seconds(5)).describe('how long each may wait'),
 });
 
 const timeout = z.strictObject({
-  connect: duration(millis(1), seconds(300)).default(seconds(5)),
-  idle: duration(millis(100), day).default(seconds(600)),
-  fin: duration(millis(100), day).default(seconds(30)),
-  session: duration(millis(100), day).default(seconds(60)),
-  preface: duration(millis(10), seconds(60)).default(seconds(3)),
-});
-
-/** What every kind of health check has. */
-const check = {
-  port: integer(1, 65_535).optional(),
-  interval: duration(millis(10), hour).default(seconds(2)),
-  fast_interval: duration(millis(10), hour).optional(),
-  jitter: percent(0, 50).default(10),
-  timeout: duration(millis(10), hour).optional(),
-  rise: integer(1, 1_000).default(2),
-  fall: integer(1, 1_000).default(3),
-  initial: oneOf(['checking', 'up']).default('checking'),
-};
-
-const requestPath = textLeaf('a path such as "/health"', (raw) =>
-  /^\/[\x21-\x7e]*$/.test(raw)
-    ? right(raw)
-    : wrong(`${JSON.stringify(raw)} is not a request path`, 'begin it with "/", without spaces (write %20)'),
-);
-
-const method = textLeaf('an HTTP method such as "GET"', (raw) =>
-  /^[A-Z]{1,20}$/.test(raw)
-    ? right(raw)
-    : wrong(`${JSON.stringify(raw)} is not an HTTP method`, 'write it in capitals, such as "GET" or "HEAD"'),
-);
-
-const hostHeader = textLeaf('a host name', (raw) =>
-  /^[a-zA-Z0-9.:[\]_-]{1,255}$/.test(raw)
-    ? right(raw)
-    : wrong(`${JSON.stringify(raw)} is not a host name`, 'write only the name, such as "app.example.org"'),
-);
-
-const jsonPointers = z.record(z.string(), scalar()).superRefine((pointers, ctx) => {
-  for (const pointer of Object.keys(pointers)) {
-    const fault = jsonPointerFault(pointer);
-    if (fault === undefined) continue;
-    const hint = 'write a JSON pointer (RFC 6901), such as "/database/state"';
-    const message = `the JSON pointer ${JSON.stringify(pointer)} ${fault}`;
-    ctx.addIssue({ code: 'custom', path: [pointer], message, params: { hint, at: 'key' } });
-  }
-});
-
-const httpCheck = z.strictObject({
-  type: z.literal('http'),
-  ...check,
-  tls: flag().default(false),
-  tls_verify: flag().default(true),
-  method: method.default('GET'),
-  path: requestPath.default('/'),
-  host: hostHeader.optional(),
-  expect_status: z.array(integer(100, 599)).default([200]),
-  expect_body: text('text that the body contains', 4_096).optional(),
-  expect_regex: regularExpression().optional(),
-  expect_json: jsonPointers.default({}),
-  send_proxy: flag().optional(),
-});
-
-/** RFC 1035, section 3.2.1 and 4.1.1: a name's labels are at most 63 bytes, a name 253 characters. */
-const dnsName = textLeaf('a DNS name', (raw) =>
-  raw === '.' || (raw.length <= 254 && /^(?:[a-zA-Z0-9_-]{1,63}\.)*[a-zA-Z0-9_-]{1,63}\.?$/.test(raw))
-    ? right(raw)
-    : wrong(`${JSON.stringify(raw)} is not a DNS name`, 'write a name such as "example.org"'),
-);
-
-/** RFC 1035, section 4.1.1; the index is the code. */
-export const RCODES = ['NOERROR', 'FORMERR', 'SERVFAIL', 'NXDOMAIN', 'NOTIMP', 'REFUSED'] as const;
-
-const health = z.discriminatedUnion('type', [
-  z.strictObject({ type: z.literal('tcp'), ...check, send_proxy: flag().optional() }),
-  httpCheck,
-  z.strictObject({ type: z.literal('udp'), ...check, send: payload(), expect: payload().optional() }),
-  z.strictObject({
-    type: z.literal('dns'),
-    ...check,
-    query: dnsName,
-    record_type: oneOf(['A', 'AAAA', 'NS', 'SOA', 'TXT']).default('A'),
-    expect_rcode: oneOf(RCODES).default('NOERROR'),
-  }),
-  z.strictObject({
-    type: z.literal('exec'),
-    ...check,
-    command: z.array(textLeaf('a program or argument', right)),
-  }),
-]);
-
-const passive = z.strictObject({
-  failures: integer(0, 1_000).default(5),
-  base_ejection: duration(millis(100), hour).default(seconds(10)),
-  max_ejection: duration(millis(100), day).default(seconds(300)),
-  max_ejected: percent(0, 100).default(50),
-});
-
-const AGENT_SEND_MAX = 1_024;
-
-/** Sent as it stands; a line end is the writer's business, as with HAProxy's agent-send. */
-const agentSend = textLeaf('the text to send, such as "web-1\\n"', (raw) => {
-  if (raw === '') return wrong('must not be empty', 'remove it, or write the text to send');
-  const bytes = Buffer.byteLength(raw);
-  return bytes <= AGENT_SEND_MAX
-    ? right(raw)
-    : wrong(`is ${bytes} bytes long`, `write at most ${AGENT_SEND_MAX} bytes`);
-});
-
-/** Everything is optional: a backend's table overrides its service's, and resolve.ts fills in the defaults. */
-const agentCheck = z.strictObject({
-  enabled: flag().optional(),
-  port: integer(1, 65_535).optional(),
-  address: unicastAddress().optional(),
-  interval: duration(millis(100), hour).optional(),
-  timeout: duration(millis(10), hour).optional(),
-  send: agentSend.optional(),
+  connect: duration(millis(1), seconds(300))
+    .default(seconds(5))
+    .describe('TCP: to a backend, for each attempt'),
+  idle: duration(millis(100), day).default(seconds(600)).describe('TCP: no byte in either direction'),
+  fin: duration(millis(100), day).default(seconds(30)).describe('TCP: after one side has closed its half'),
+  preface: duration(millis(10), seconds(60))
+    .default(seconds(3))
+    .describe('TCP: from accept until the PROXY header and the ClientHello have come'),
+  session: duration(millis(100), day).default(seconds(60)).describe('UDP: no datagram in either direction'),
 });
 
 const backend = z.strictObject({
-  address: backendEndpoint(),
-  id: name('a name for this backend', /^[a-zA-Z0-9_.:[\]-]{1,64}$/).optional(),
-  weight: integer(0, 256).default(1),
-  max_connections: connections().optional(),
-  backup: flag().default(false),
-  agent_check: agentCheck.optional(),
+  address: backendEndpoint().describe(
+    'unique in its service; never where the service itself listens. A virtual address of this file is a warning: it leads to the Active node, not to a server of its own',
+  ),
+  id: name('a name for this backend', /^[a-zA-Z0-9_.:[\]-]{1,64}$/, '`_`, `.`, `:`, `[`, `]`, `-`')
+    .optional()
+    .describe('the identity for hashing, metrics and commands; unique in its service')
+    .register(notes, { without: '`address`' }),
+  weight: integer(0, 256).default(1).describe('share of new clients; 0 takes none'),
+  max_connections: connections()
+    .optional()
+    .describe('at once; then clients wait in the queue or go elsewhere')
+    .register(notes, { without: 'none' }),
+  backup: flag().default(false).describe('used only when no backend without this mark is eligible'),
+  agent_check: agentCheck
+    .optional()
+    .describe('the keys of `[service.agent_check]` that differ for this backend')
+    .register(notes, { without: "the service's" }),
 });
 
 const PROXY_VERSIONS = { v1: 1, v2: 2 } as const satisfies Record<string, ProxyVersion>;
 
 const proxyProtocol = z.strictObject({
-  accept: flag().default(false),
-  trusted: z.array(network()).default([]),
+  accept: flag()
+    .default(false)
+    .describe(
+      'every client begins with a header; allow, deny, source limits, schedules and logs go by the client in it',
+    ),
+  trusted: z
+    .array(network())
+    .default([])
+    .describe('who may connect then: the proxies before this one; others are refused as `proxy-untrusted`'),
   send: oneOf(['v1', 'v2'])
     .transform((version) => PROXY_VERSIONS[version])
-    .optional(),
+    .optional()
+    .describe("what every backend gets before the client's bytes")
+    .register(notes, { without: 'none' }),
 });
 
-const serverName = textLeaf('a name such as "app.example.org" or "*.example.org"', (raw) => {
-  const text = raw.toLowerCase().replace(/\.$/, '');
-  const labels = /^(?:\*\.)?[a-z0-9_-]{1,63}(?:\.[a-z0-9_-]{1,63})*$/;
-  return labels.test(text) && text.length <= 253
-    ? right(text)
-    : wrong(
-        `${JSON.stringify(raw)} is not a server name`,
-        'write a name such as "app.example.org", or "*.example.org" for every name below it',
-      );
-});
+const serverName = textLeaf(
+  'a name such as "app.example.org" or "*.example.org"',
+  textKind('a name', 'names', { minLength: 1, maxLength: 254 }),
+  (raw) => {
+    const text = raw.toLowerCase().replace(/\.$/, '');
+    const labels = /^(?:\*\.)?[a-z0-9_-]{1,63}(?:\.[a-z0-9_-]{1,63})*$/;
+    return labels.test(text) && text.length <= 253
+      ? right(text)
+      : wrong(
+          `${JSON.stringify(raw)} is not a server name`,
+          'write a name such as "app.example.org", or "*.example.org" for every name below it',
+        );
+  },
+);
 
-const source = leaf('"client" or a list of addresses', (raw): Parsed<SourceSpec> => {
+const SOURCE = {
+  ...textKind('a list of addresses, `"client"`', ''),
+  json: { anyOf: [{ const: 'client' }, { type: 'array', items: { type: 'string' } }] },
+};
+
+const source = leaf('"client" or a list of addresses', SOURCE, (raw): Parsed<SourceSpec> => {
   if (raw === 'client') return right({ kind: 'client' });
   const hint = 'write "client", or addresses of this host, such as ["10.0.1.2", "10.0.1.3"]';
   if (!Array.isArray(raw))
@@ -216,37 +187,85 @@ const source = leaf('"client" or a list of addresses', (raw): Parsed<SourceSpec>
 });
 
 const sniRoute = z.strictObject({
-  names: z.array(serverName).default([]),
-  service: name('the name of another service'),
+  names: z
+    .array(serverName)
+    .default([])
+    .describe(
+      'server names; `"*.example.org"` is every name below it. An exact name comes first, then the longest wildcard',
+    )
+    .register(notes, { without: 'required' }),
+  service: name('the name of another service')
+    .describe('another TCP service, without routes of its own')
+    .register(notes, { values: "a service's name" }),
 });
 
 export const service = z.strictObject({
-  name: name('a name for this service'),
-  protocol: oneOf(['tcp', 'udp']).default('tcp'),
-  listen: z.array(listenEndpoint()).default([]),
-  schedule: schedule.optional(),
-  none_eligible: oneOf(['reject', 'fail-open', 'backup']).default('reject'),
-  max_connections: connections().optional(),
-  on_limit: oneOf(['wait', 'reject']).default('wait'),
-  rate: rate().optional(),
-  burst: integer(1, MILLION).optional(),
-  source_limit: sourceLimit.optional(),
-  allow: z.array(network()).default([]),
-  deny: z.array(network()).default([]),
-  queue: queue.prefault({}),
-  timeout: timeout.prefault({}),
-  retries: integer(0, 100).default(2),
-  redispatch: flag().default(true),
-  no_delay: flag().default(true),
-  keep_alive: flag().default(true),
-  backlog: integer(1, 65_535).default(4_096),
-  proxy_protocol: proxyProtocol.prefault({}),
-  sni: z.array(sniRoute).default([]),
-  source: source.optional(),
-  slow_start: duration(millis(0), day).default(seconds(0)),
-  on_down: oneOf(['keep', 'close']).default('keep'),
-  health: health.optional(),
-  agent_check: agentCheck.optional(),
-  passive: passive.prefault({}),
-  backend: z.array(backend).default([]),
+  name: name('a name for this service').describe('unique name in commands, metrics and logs'),
+  protocol: oneOf(['tcp', 'udp']).default('tcp').describe(''),
+  listen: z
+    .array(listenEndpoint())
+    .default([])
+    .describe(
+      'addresses and ports; no two services may share one. No multicast, no broadcast. Behind a wildcard, replies of UDP leave from the address that the client wrote to; `relay = "node"` cannot do that and takes no wildcard for UDP',
+    )
+    .register(notes, { without: 'required' }),
+  schedule: schedule
+    .optional()
+    .describe('the algorithm, or a table')
+    .register(notes, {
+      short: { json: { enum: ALGORITHMS }, values: 'an algorithm' },
+      without: '`"least-connections"` for TCP, `"source-hash"` for UDP',
+    }),
+  none_eligible: oneOf(['reject', 'fail-open', 'backup'])
+    .default('reject')
+    .describe(
+      'when no backend is eligible: refuse; send clients as if health did not matter; the same, to the backups',
+    ),
+  max_connections: connections()
+    .optional()
+    .describe('connections or sessions at once')
+    .register(notes, { without: 'none' }),
+  on_limit: oneOf(['wait', 'reject'])
+    .default('wait')
+    .describe('TCP at `max_connections`: stop accepting, or accept and close'),
+  rate: rate().optional().describe('new connections over all clients').register(notes, { without: 'none' }),
+  burst: burst(),
+  source_limit: sourceLimit
+    .optional()
+    .describe('what each client may take')
+    .register(notes, { without: 'none' }),
+  allow: z.array(network()).default([]).describe('when not empty, only these networks are served'),
+  deny: z.array(network()).default([]).describe('these networks are refused first of all'),
+  queue: queue.prefault({}).describe('clients that wait for a backend'),
+  timeout: timeout.prefault({}).describe('when connections and sessions end'),
+  retries: integer(0, 100).default(2).describe('connect attempts after the first one has failed'),
+  redispatch: flag().default(true).describe('may a retry go to another backend'),
+  no_delay: flag().default(true).describe('TCP_NODELAY on both sides'),
+  keep_alive: flag().default(true).describe('SO_KEEPALIVE on both sides'),
+  backlog: integer(1, 65_535)
+    .default(4_096)
+    .describe('connections that the kernel holds before they are accepted'),
+  proxy_protocol: proxyProtocol.prefault({}).describe('who the client is, from one proxy to the next'),
+  sni: z.array(sniRoute).default([]).describe('routes by TLS server name'),
+  source: source
+    .optional()
+    .describe(
+      "where connections to backends leave from: addresses of this host in turn, or the client's own ([operations](operations.md#the-backends-see-the-clients-address))",
+    )
+    .register(notes, { without: 'the kernel chooses' }),
+  slow_start: duration(millis(0), day)
+    .default(seconds(0))
+    .describe('after a recovery the weight grows from 10 % to 100 % over this time')
+    .register(notes, { without: 'off' }),
+  on_down: oneOf(['keep', 'close']).default('keep').describe('TCP connections of a backend that goes down'),
+  health: health
+    .optional()
+    .describe('how backends are checked')
+    .register(notes, { without: 'none: they are taken for healthy' }),
+  agent_check: agentCheck
+    .optional()
+    .describe('agents that speak for their backends')
+    .register(notes, { without: 'none' }),
+  passive: passive.prefault({}).describe('ejection by what real traffic shows'),
+  backend: z.array(backend).default([]).describe('where clients are sent'),
 });

@@ -1,6 +1,8 @@
 import { z } from 'zod';
 import { type Duration, formatDuration, millis, parseDuration } from '../lib/duration.ts';
+import { nearest } from '../lib/nearest.ts';
 import type { RateSpec } from '../model/service.ts';
+import { type Kind, kinds, textKind } from './kinds.ts';
 import type { KeyPath } from './positions.ts';
 
 /** The outcome of reading one value: what it means, or what is wrong with it and what would be right. */
@@ -37,19 +39,20 @@ export const quote = (text: string): string => JSON.stringify(shorten(text));
  * A schema for a single value. Type, unit and range are judged by one function, so that every message says
  * what was found and carries a hint; zod's own messages have no place for the latter.
  */
-export function leaf<T>(expected: string, read: (raw: unknown) => Parsed<T>) {
-  return z.unknown().transform((raw, ctx) => {
+export function leaf<T>(expected: string, kind: Kind, read: (raw: unknown) => Parsed<T>) {
+  const schema = z.unknown().transform((raw, ctx) => {
     const parsed = raw === undefined ? wrong('is missing', `write ${expected}`) : read(raw);
     if (parsed.ok) return parsed.value;
     const { message, hint, at } = parsed;
     ctx.addIssue({ code: 'custom', path: [...at], message, params: { hint } });
     return z.NEVER;
   });
+  return schema.register(kinds, kind);
 }
 
 /** A leaf that is written as text. */
-export function textLeaf<T>(expected: string, read: (text: string) => Parsed<T>) {
-  return leaf(expected, (raw) =>
+export function textLeaf<T>(expected: string, kind: Kind, read: (text: string) => Parsed<T>) {
+  return leaf(expected, kind, (raw) =>
     typeof raw === 'string'
       ? read(raw)
       : wrong(`must be text, not ${describe(raw)}`, `write ${expected}, in quotes`),
@@ -58,7 +61,8 @@ export function textLeaf<T>(expected: string, read: (text: string) => Parsed<T>)
 
 /** Any text of 1 to `max` characters without control characters. */
 export function text(expected: string, max = 1_024) {
-  return textLeaf(expected, (raw) => {
+  const kind = textKind('text', 'texts', { minLength: 1, maxLength: max });
+  return textLeaf(expected, kind, (raw) => {
     if (raw === '') return wrong('must not be empty', `write ${expected}`);
     if (raw.length > max) return wrong(`is longer than ${max} characters`, `write ${expected}`);
     // biome-ignore lint/suspicious/noControlCharactersInRegex: control characters are what is looked for
@@ -69,9 +73,13 @@ export function text(expected: string, max = 1_024) {
   });
 }
 
-/** Text that serves as a name in commands, metrics and logs. */
-export function name(what: string, pattern = /^[a-zA-Z0-9_.-]{1,64}$/) {
-  return textLeaf(what, (raw) =>
+/**
+ * Text that serves as a name in commands, metrics and logs.
+ * @param marks what the pattern takes besides letters and digits, in Markdown
+ */
+export function name(what: string, pattern = /^[a-zA-Z0-9_.-]{1,64}$/, marks = '`_`, `.`, `-`') {
+  const kind = textKind(`1 to 64 letters, digits, ${marks}`, 'names', { pattern: pattern.source });
+  return textLeaf(what, kind, (raw) =>
     pattern.test(raw)
       ? right(raw)
       : wrong(
@@ -82,7 +90,8 @@ export function name(what: string, pattern = /^[a-zA-Z0-9_.-]{1,64}$/) {
 }
 
 export function flag() {
-  return leaf('true or false', (raw) =>
+  const kind = { values: 'true, false', plural: 'true, false', json: { type: 'boolean' } };
+  return leaf('true or false', kind, (raw) =>
     typeof raw === 'boolean'
       ? right(raw)
       : wrong(`must be true or false, not ${describe(raw)}`, 'write true or false, without quotes'),
@@ -92,7 +101,14 @@ export function flag() {
 /** A whole number of `min` to `max`, both included. */
 export function integer(min: number, max: number) {
   const expected = `a whole number from ${min} to ${max}`;
-  return leaf(expected, (raw) => {
+  const [from, to] = [min, max].map((end) => end.toLocaleString('en')) as [string, string];
+  const kind = {
+    values: `${from} to ${to}`,
+    plural: `numbers, ${from} to ${to}`,
+    range: [from, to] as const,
+    json: { type: 'integer', minimum: min, maximum: max },
+  };
+  return leaf(expected, kind, (raw) => {
     if (typeof raw !== 'number') {
       return wrong(`must be a number, not ${describe(raw)}`, `write ${expected}, without quotes`);
     }
@@ -102,16 +118,27 @@ export function integer(min: number, max: number) {
   });
 }
 
-/** One of a few words. */
-export function oneOf<const W extends string>(words: readonly W[]) {
+/**
+ * One of a few words.
+ * @param meant what others call them
+ */
+export function oneOf<const W extends string>(
+  words: readonly W[],
+  meant: Readonly<Record<string, NoInfer<W>>> = {},
+) {
   const expected = `one of ${words.map((word) => JSON.stringify(word)).join(', ')}`;
-  return textLeaf(expected, (raw) => {
+  const values = words.map((word) => `\`"${word}"\``).join(', ');
+  return textLeaf(expected, { values, plural: values, json: { enum: words } }, (raw) => {
     const found = words.find((word) => word === raw);
-    return found === undefined ? wrong(`${quote(raw)} is not known here`, `write ${expected}`) : right(found);
+    if (found !== undefined) return right(found);
+    const close = Object.hasOwn(meant, raw) ? meant[raw] : nearest(raw.toLowerCase(), words);
+    const hint = close === undefined ? `write ${expected}` : `did you mean "${close}"? It is ${expected}`;
+    return wrong(`${quote(raw)} is not known here`, hint);
   });
 }
 
 const UNITS = 'us, ms, s, m, h or d';
+const UNIT = 'us|ms|s|min|m|h|d';
 
 /**
  * A duration with its unit, of `min` to `max`, both included.
@@ -123,10 +150,16 @@ export function duration(
   range = `${formatDuration(min)} to ${formatDuration(max)}`,
 ) {
   const expected = `a duration with a unit, such as "${formatDuration(example(min, max))}"`;
-  return leaf(expected, (raw): Parsed<Duration> => {
+  const kind: Kind = {
+    ...textKind(range, range, { pattern: `^\\s*\\d+(\\.\\d+)?\\s*(${UNIT})\\s*$` }),
+    range: [formatDuration(min), formatDuration(max)],
+    write: (value) => formatDuration(value as Duration),
+  };
+  return leaf(expected, kind, (raw): Parsed<Duration> => {
     const bare = typeof raw === 'number' || (typeof raw === 'string' && /^-?[\d._]+$/.test(raw.trim()));
     if (bare) {
-      const suggestion = Number(raw) > 0 ? `, such as "${raw}s" or "${raw}ms"` : '';
+      const suggestion =
+        Number(raw) > 0 && Number.isFinite(Number(raw)) ? `, such as "${raw}s" or "${raw}ms"` : '';
       return wrong(
         `${typeof raw === 'string' ? quote(raw) : describe(raw)} has no unit`,
         `write text with a unit (${UNITS})${suggestion}`,
@@ -136,12 +169,38 @@ export function duration(
     if (/^\s*-/.test(raw)) return wrong(`${quote(raw)} is negative`, `write ${range}`);
     const value = parseDuration(raw);
     if (value === undefined) {
-      return wrong(`${quote(raw)} is not a duration`, `write ${expected} (units: ${UNITS})`);
+      const meant = meantDuration(raw);
+      const hint = meant === undefined ? `write ${expected}` : `write one number and one unit: "${meant}"`;
+      return wrong(`${quote(raw)} is not a duration`, `${hint} (units: ${UNITS})`);
     }
     if (value < min || value > max) return wrong(`${quote(raw)} is out of range`, `write ${range}`);
     return right(value);
   });
 }
+
+/** What "1h30m" and "5 minutes" mean, written as one number with one unit. */
+function meantDuration(raw: string): string | undefined {
+  const parts = [...raw.toLowerCase().matchAll(/(\d+(?:\.\d+)?)\s*([a-zµ]+)[\s,]*/g)];
+  if (parts.length === 0 || parts.map(([part]) => part).join('') !== raw.toLowerCase().trim())
+    return undefined;
+  let sum = 0;
+  for (const [, number = '', unit = ''] of parts) {
+    const short = UNIT_WORDS.find(([pattern]) => pattern.test(unit))?.[1];
+    const value = short === undefined ? undefined : parseDuration(`${number}${short}`);
+    if (value === undefined) return undefined;
+    sum += value;
+  }
+  return formatDuration(sum as Duration);
+}
+
+const UNIT_WORDS: readonly (readonly [RegExp, string])[] = [
+  [/^(?:us|µs|micros?|microseconds?|usecs?)$/, 'us'],
+  [/^(?:ms|millis?|milliseconds?|msecs?)$/, 'ms'],
+  [/^(?:s|secs?|seconds?)$/, 's'],
+  [/^(?:m|mins?|minutes?)$/, 'm'],
+  [/^(?:h|hrs?|hours?)$/, 'h'],
+  [/^(?:d|days?)$/, 'd'],
+];
 
 function example(min: Duration, max: Duration): Duration {
   const usual = [millis(2_000), millis(100), millis(60_000)];
@@ -151,7 +210,13 @@ function example(min: Duration, max: Duration): Duration {
 /** A share in per cent, written "80%"; the value is the number of per cent. */
 export function percent(min: number, max: number) {
   const expected = `a share in per cent from "${min}%" to "${max}%"`;
-  return leaf(expected, (raw) => {
+  const [from, to] = [min, max].map((end) => `${end.toLocaleString('en')}%`) as [string, string];
+  const kind: Kind = {
+    ...textKind(`${from} to ${to}`, `${from} to ${to}`, { pattern: '^\\s*\\d+(\\.\\d+)?\\s*%\\s*$' }),
+    range: [from, to],
+    write: (value) => `${value}%`,
+  };
+  return leaf(expected, kind, (raw) => {
     if (typeof raw === 'number') {
       const meant = Math.abs(raw) <= 1 ? Number((raw * 100).toFixed(3)) : raw;
       return wrong(
@@ -170,7 +235,8 @@ export function percent(min: number, max: number) {
 /** A count each period: "100/s", "30/m", "5/10s". The burst comes from a key of its own. */
 export function rate() {
   const expected = 'a rate such as "100/s" or "30/m"';
-  return leaf(expected, (raw): Parsed<Omit<RateSpec, 'burst'>> => {
+  const pattern = `^\\s*\\d{1,9}\\s*/\\s*(\\d+(\\.\\d+)?)?\\s*(${UNIT})\\s*$`;
+  return leaf(expected, textKind('a rate', 'rates', { pattern }), (raw): Parsed<Omit<RateSpec, 'burst'>> => {
     if (typeof raw === 'number') return wrong(`${raw} has no unit`, `write "${raw}/s" or "${raw}/m"`);
     if (typeof raw !== 'string') return wrong(`must be text, not ${describe(raw)}`, `write ${expected}`);
     const match = /^(\d{1,9})\s*\/\s*(\d*\.?\d*\s*[a-z]+)$/.exec(raw.trim());
@@ -187,7 +253,7 @@ export function rate() {
 /** Bytes for a UDP probe: the text itself in UTF-8, or "hex:" and pairs of hexadecimal digits. */
 export function payload() {
   const expected = 'text, or "hex:" and pairs of hexadecimal digits';
-  return textLeaf(expected, (raw): Parsed<Uint8Array> => {
+  return textLeaf(expected, textKind('text, or `"hex:..."`', 'texts'), (raw): Parsed<Uint8Array> => {
     if (!raw.startsWith('hex:')) return sized(new TextEncoder().encode(raw));
     const digits = raw.slice(4).replaceAll(/\s/g, '');
     if (!/^(?:[0-9a-fA-F]{2})*$/.test(digits)) {
@@ -211,7 +277,8 @@ function sized(bytes: Uint8Array): Parsed<Uint8Array> {
 
 /** A JavaScript regular expression, as source text. */
 export function regularExpression() {
-  return textLeaf('a regular expression', (raw) => {
+  const kind = textKind('a JavaScript regular expression', 'regular expressions', { format: 'regex' });
+  return textLeaf('a regular expression', kind, (raw) => {
     try {
       new RegExp(raw);
       return right(raw);
@@ -227,7 +294,9 @@ export function regularExpression() {
 
 /** A JSON value that a body can be compared with: the right side of `expect_json`. */
 export function scalar() {
-  return leaf('text, a number, true or false', (raw) =>
+  const expected = 'text, a number, true or false';
+  const kind = { values: expected, plural: expected, json: { type: ['string', 'number', 'boolean'] } };
+  return leaf(expected, kind, (raw) =>
     typeof raw === 'string' || typeof raw === 'boolean' || (typeof raw === 'number' && Number.isFinite(raw))
       ? right(raw)
       : wrong(

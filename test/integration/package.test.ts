@@ -71,6 +71,7 @@ describe.skipIf(unable !== null)('the Debian package', () => {
       './usr/share/zsh/vendor-completions/_tandem',
       './usr/share/fish/vendor_completions.d/tandem.fish',
       './usr/share/doc/tandem-lb/examples/full.toml',
+      './usr/share/tandem-lb/tandem.schema.json',
     ]) {
       expect(names).toContain(name);
     }

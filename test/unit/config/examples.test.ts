@@ -110,17 +110,3 @@ describe('config/full.toml', () => {
     expect(load(uncomment(full, () => true)).services).toHaveLength(6);
   });
 });
-
-test('docs/configuration.md has every key, with its table', () => {
-  const docs = readFileSync(join(import.meta.dirname, '../../../docs/configuration.md'), 'utf8');
-  const sections = docs.split(/^## /m);
-  const missing = allKeys().filter((key) => {
-    const table = key.includes('.') ? key.slice(0, key.lastIndexOf('.')) : '';
-    const name = key.slice(key.lastIndexOf('.') + 1);
-    const places = sections.filter((section) =>
-      section.split('\n')[0]?.includes(table === '' ? 'Top' : `[${table}]`),
-    );
-    return !places.some((section) => section.includes(`\`${name}\``) || section.includes(`[${key}]`));
-  });
-  expect(missing).toEqual([]);
-});
