@@ -63,16 +63,43 @@ function typeHint(path: KeyPath, found: unknown, isList: boolean): string {
   const names = path.filter((part) => typeof part === 'string');
   const table = names.join('.');
   const key = names.at(-1) ?? '';
-  if (TABLE_LISTS.includes(key)) {
+  // what a group calls "track" is a list of names
+  if (TABLE_LISTS.includes(key) && table !== 'failover.group.track') {
     return isList ? `write [[${table}]], with two brackets` : `write [[${table}]] or ${key} = [{ ... }]`;
   }
   if (isList) {
-    const example = typeof found === 'string' ? `, such as ${key} = [${JSON.stringify(found)}]` : '';
-    return `write ${key} = [...]${example}`;
+    return `write ${key} = [...]${listExample(key, found)}`;
   }
-  const flag = key === 'virtual_mac' ? 'true, false, ' : '';
-  return `write ${flag}[${table}] or ${key} = { ... }`;
+  const short = SHORT_FORMS[key] ?? '';
+  return `write ${short}[${table}] or ${key} = { ${TABLE_EXAMPLES[key] ?? '...'} }`;
 }
+
+function listExample(key: string, found: unknown): string {
+  if (key === 'command') return ', such as command = ["/usr/local/bin/check", "--fast"]';
+  if (typeof found !== 'string' && typeof found !== 'number') return '';
+  const isNumber = key === 'expect_status' && /^\d+$/.test(String(found));
+  return `, such as ${key} = [${isNumber ? String(found) : JSON.stringify(found)}]`;
+}
+
+/** Tables that may be written as something else, too. */
+const SHORT_FORMS: Readonly<Record<string, string>> = {
+  virtual_mac: 'true, false, ',
+  schedule: 'schedule = "least-connections", ',
+};
+
+const TABLE_EXAMPLES: Readonly<Record<string, string>> = {
+  agent_check: 'port = 9777',
+  health: 'type = "tcp"',
+  metrics: 'listen = "127.0.0.1:9464"',
+  notify: 'active = ["/usr/local/bin/on-active"]',
+  peer: 'address = "10.0.0.3", secret_file = "/etc/tandem/peer.key"',
+  proxy_protocol: 'send = "v2"',
+  queue: 'max = 1000',
+  schedule: 'algorithm = "maglev"',
+  timeout: 'idle = "10m"',
+  unicast: 'peers = ["10.0.0.3"]',
+  witness: 'type = "arp", target = "10.0.0.1"',
+};
 
 /** Short forms (`schedule = "first"`) are judged as the table that they stand for: back to what is written. */
 function written(path: KeyPath, raw: unknown): KeyPath {

@@ -52,11 +52,39 @@ export function allKeys(): string[] {
   return [...found];
 }
 
-/** What HAProxy and keepalived call it. */
-const ALIASES: Readonly<Record<string, string>> = {
+/** What HAProxy, nginx and keepalived call it; of several the one that the table has. */
+const ALIASES: Readonly<Record<string, string | readonly string[]>> = {
   balance: 'schedule',
+  lb_algo: 'schedule',
   bind: 'listen',
-  server: 'backend',
+  server: ['backend', 'idle'],
+  client: 'idle',
+  tunnel: 'idle',
+  delay_loop: 'interval',
+  uri: 'path',
+  url: 'path',
+  host: 'address',
+  ip: 'address',
+  port: ['address', 'listen'],
+  dst: 'to',
+  gateway: 'via',
+  gw: 'via',
+  dev: 'interface',
+  src: 'source',
+  master: 'active',
+  real_server: 'backend',
+  virtual_server: 'service',
+  frontend: 'service',
+  vrrp_instance: 'failover',
+  vrrp_sync_group: 'sync',
+  track_script: 'track',
+  track_interface: 'track',
+  virtual_ipaddress_excluded: 'excluded_addresses',
+  virtual_routes: 'routes',
+  use_vmac: 'virtual_mac',
+  notify_master: 'notify',
+  notify_backup: 'notify',
+  notify_fault: 'notify',
   servers: 'backend',
   backends: 'backend',
   services: 'service',
@@ -69,19 +97,33 @@ const ALIASES: Readonly<Record<string, string>> = {
   virtual_router_id: 'vrid',
   virtual_ipaddress: 'addresses',
   advert_int: 'advertise_interval',
-  nopreempt: 'preempt',
-  unicast_peer: 'unicast',
-  unicast_src_ip: 'unicast',
+};
+
+/** What another word for a key does not tell: by the table's last name, or anywhere. */
+const ANSWERS: Readonly<Record<string, string>> = {
+  'group.nopreempt': 'write preempt = false',
+  'group.state': 'remove it: of the nodes that are there the one with the highest priority becomes active',
+  'group.authentication': 'remove it: VRRPv3 has none; for version 2 there is auth_pass',
+  'group.auth_type': 'remove it: VRRPv3 has none; for version 2 there is auth_pass',
+  'group.unicast_peer': 'write unicast = { peers = ["10.0.0.3"] }',
+  'group.unicast_src_ip': 'write unicast = { source = "10.0.0.2", peers = ["10.0.0.3"] }',
+  '.global': 'limits of the process are in [limits], its name and log in [node]',
+  '.defaults':
+    'there are none for all services: each [[service]] says what differs from the built-in defaults',
 };
 
 /** What somebody who wrote the unknown `key` in the table at `path` may have meant. */
 export function suggestKey(path: KeyPath, key: string, type?: unknown): string {
   const here = keysAt(path, type);
-  const alias = ALIASES[key];
+  const table = path.findLast((part) => typeof part === 'string') ?? '';
+  const answer = ANSWERS[`${table}.${key}`];
+  if (answer !== undefined) return answer;
+  const aliases = Object.hasOwn(ALIASES, key) ? ALIASES[key] : undefined;
+  const alias = [aliases ?? []].flat().find((one) => here.includes(one));
   // a key of another type is no slip of the pen, however close it is to one of this type
   const other = variantsWith(path, key);
   if (other.length > 0) return `"${key}" belongs to type = ${other.map((t) => `"${t}"`).join(' or ')}`;
-  const meant = alias !== undefined && here.includes(alias) ? alias : nearest(spelled(key), here);
+  const meant = alias ?? nearest(spelled(key), here);
   if (meant !== undefined) return `did you mean "${meant}"?`;
   const owner = ownerOf(path, key);
   if (owner !== undefined) return owner;

@@ -69,13 +69,17 @@ const HINTS: readonly (readonly [RegExp, string])[] = [
 /** The same header with one bracket and with two is a slip; anything else is there once too often. */
 function hintForTwice(text: string, first: Position, again: Position): string {
   const lines = text.split('\n');
-  const brackets = ({ line }: Position): number => /^\s*(\[*)/.exec(lines[line - 1] ?? '')?.[1]?.length ?? 0;
-  const [before, now] = [brackets(first), brackets(again)];
-  if (before + now === 3) return 'write both headers with two brackets: each is one of a list';
-  if (before === 1 && now === 1) return 'write what belongs to the table below its first header';
-  if (now === 0 && before === 0) return 'keep one of the two';
-  return 'write the table either with a header or with "=", not both';
+  const header = ({ line }: Position): RegExpExecArray | null => HEADER.exec(lines[line - 1] ?? '');
+  const [before, now] = [header(first), header(again)];
+  if (before === null && now === null) return 'keep one of the two';
+  if (before === null || now === null) return 'write the table either with a header or with "=", not both';
+  if (before[2] !== now[2]) return `write ${now[0].trim()} first, and what belongs to it below`;
+  return before[1] === now[1]
+    ? 'write what belongs to the table below its first header'
+    : 'write both headers with two brackets: each is one of a list';
 }
+
+const HEADER = /^\s*(\[+)\s*([^\]]*?)\s*\]+/;
 
 function positionOf(text: string, error: unknown): Position | null {
   if (typeof error !== 'object' || error === null) return null;
@@ -87,9 +91,29 @@ function positionOf(text: string, error: unknown): Position | null {
   return null;
 }
 
+const IMPORT = 'turns its file into TOML';
+
+const OTHER_FORMATS: readonly (readonly [RegExp, string])[] = [
+  [
+    /^(?:global_defs|vrrp_\w+|virtual_server\w*|virtual_ipaddress|real_server)\b[^=]*$/,
+    `this is how keepalived is configured: "tandem import keepalived.conf" ${IMPORT}`,
+  ],
+  [
+    /^(?:global|defaults|(?:frontend|backend|listen)\s[^{]*)$/,
+    `this is how HAProxy is configured: "tandem import haproxy.cfg" ${IMPORT}`,
+  ],
+  [
+    /^(?:http|stream|upstream\s.*|server)\s*\{$/,
+    'this is how nginx is configured; here a [[service]] listens and has its backends',
+  ],
+];
+
 /** What people who know other formats write most often. */
 function hintFor(line: string): string {
   const code = line.trim();
+  const other = OTHER_FORMATS.find(([pattern]) => pattern.test(code))?.[1];
+  if (other !== undefined) return other;
+  if (/[“”„‘’]/.test(code)) return 'write straight quotes: "text"';
   if (/^[A-Za-z0-9_.-]+\s*:/.test(code)) return 'TOML writes key = value, with "=" instead of ":"';
   const bare = /^[A-Za-z0-9_.-]+\s*=\s*([^"'[{#\s][^#]*?)\s*(?:#.*)?$/.exec(code)?.[1];
   if (bare !== undefined && !/^(?:true|false|[\d_.]+)$/.test(bare)) return `text stands in quotes: "${bare}"`;
