@@ -18,6 +18,8 @@ export interface Asked {
   readonly source: string;
   /** For a file that is the same for everybody. */
   readonly open: boolean;
+  /** For what reading alone does not entitle to: it needs the token as a change does. */
+  readonly guarded: boolean;
 }
 
 export interface AccessPolicy {
@@ -50,10 +52,11 @@ export function judge(asked: Asked, policy: AccessPolicy, attempts: Attempts, no
     requireToken(asked, policy.token, attempts, now);
     return 'open';
   }
-  const reads = asked.method === 'GET' || asked.method === 'HEAD';
+  const reads = (asked.method === 'GET' || asked.method === 'HEAD') && !asked.guarded;
   if (policy.token === null) {
     if (reads && policy.local) return 'off';
-    throw new HttpError(403, 'read-only', 'nothing can be changed over HTTP: there is no token', {
+    const what = asked.guarded ? 'this is not told over HTTP' : 'nothing can be changed over HTTP';
+    throw new HttpError(403, 'read-only', `${what}: there is no token`, {
       hint: 'write [admin] token_file, or use the tandem command on the host',
     });
   }

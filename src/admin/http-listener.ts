@@ -129,6 +129,7 @@ export class HttpListener {
       authorization: headers.authorization ?? null,
       source: sourceOf(address),
       open: route?.open === true,
+      guarded: route?.guarded === true,
     };
     const now = performance.now() / 1_000;
     try {

@@ -108,10 +108,8 @@ function operation(name: string, spec: RouteSpec): Json {
 }
 
 /** An empty requirement is "or none at all". */
-function securityOf({ method, public: open }: RouteSpec): Json[] {
-  if (open === true) return [{}, { token: [] }];
-  return method === 'GET' ? [{}, { token: [] }] : [{ token: [] }];
-}
+const securityOf = ({ method, guarded }: RouteSpec): Json[] =>
+  method === 'GET' && guarded !== true ? [{}, { token: [] }] : [{ token: [] }];
 
 function responsesOf({ answer, alsoAnswers = {} }: RouteSpec): Json {
   const also = Object.entries(alsoAnswers).map(([status, description]) => [

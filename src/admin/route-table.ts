@@ -47,6 +47,8 @@ export interface RouteSpec {
   readonly alsoAnswers?: Readonly<Record<number, string>>;
   /** Waits for a peer, a drain or a new agent: up to a minute. */
   readonly slow?: true;
+  /** Reading it needs the token over HTTP, too: it tells what the status does not. */
+  readonly guarded?: true;
   /** Also on [metrics] listen, for everybody. */
   readonly public?: true;
   /** The commands of `tandem` that send it. */
@@ -159,7 +161,10 @@ export const ROUTES = {
     method: 'GET',
     path: '/v1/diff',
     summary: 'What was set at run time, and what the file on disk has otherwise than what runs',
+    details:
+      'It shows what is written in the file, which users of the host may not be allowed to read: over HTTP it needs the token.',
     answer: json(diffResult),
+    guarded: true,
     commands: ['diff'],
   },
   failoverHistory: {

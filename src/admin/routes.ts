@@ -31,6 +31,8 @@ export interface Route {
   readonly handle: (exchange: Exchange) => Promise<void> | void;
   /** The same for everybody and no secret: the files of the status page. */
   readonly open?: boolean;
+  /** Needs the token over HTTP although it changes nothing. */
+  readonly guarded?: boolean;
 }
 
 /** What answers a path; undefined when nothing does. */
@@ -126,7 +128,8 @@ function routerOf<Names extends RouteName>(handlers: Handlers<Names>): Router {
     if (found === undefined || !isHandler(handler)) return undefined;
     const spec: RouteSpec = ROUTES[found.name];
     const params = decoded(found.params);
-    return { method: spec.method, handle: (exchange) => answer(spec, handler, params, exchange) };
+    const { method, guarded = false } = spec;
+    return { method, guarded, handle: (exchange) => answer(spec, handler, params, exchange) };
   };
 }
 

@@ -37,7 +37,9 @@ function runtimeLines(
 
 function changeLines(change: Change, { configPath }: DiffResult, style: Style): string[] {
   const { subject, key, line, before, after, restart, kind } = change;
-  const shown = (sign: string, value: string): string => clip(`${sign}${value}`, MAX_VALUE);
+  // a thing of a list is shown by its own first key already
+  const name = key.endsWith(']') ? '' : `${key.slice(key.lastIndexOf('.') + 1)} = `;
+  const shown = (sign: string, value: string): string => clip(`${sign}${name}${value}`, MAX_VALUE);
   const bare = before === null && after === null;
   return [
     header(placeOf(configPath, line, key), subject, style),

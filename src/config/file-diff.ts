@@ -1,5 +1,6 @@
 import { isDeepStrictEqual } from 'node:util';
 import type { Config } from '../model/config.ts';
+import type { BackendSpec, ServiceSpec } from '../model/service.ts';
 import { type ConfigDiff, diffConfig, type ListDiff } from './diff.ts';
 import { formatPath, type KeyPath, type Positions } from './positions.ts';
 
@@ -12,6 +13,8 @@ export interface Written {
 /** The same with the places of its keys. */
 export interface WrittenFile extends Written {
   readonly positions: Positions;
+  /** {@link fileStamp} of the file before it was read; null for a text that came from elsewhere. */
+  readonly stamp: string | null;
 }
 
 /** One key that the file has otherwise than the running configuration, or a thing that it alone has, or has no longer. */
@@ -81,9 +84,15 @@ export function describeRestart(
   return describer.changes;
 }
 
-type IdsOf = (config: Config) => string[];
+type IdsOf = (config: Config) => readonly string[];
 const groupIds: IdsOf = ({ failover }) => (failover?.groups ?? []).map(({ name }) => name);
 const trackIds: IdsOf = ({ failover }) => (failover?.tracks ?? []).map(({ name }) => name);
+
+/** The place of each id in a list; -1 for one that is not in it. */
+function placesOf(ids: readonly string[]): (id: string) => number {
+  const places = new Map(ids.map((id, at) => [id, at]));
+  return (id) => places.get(id) ?? -1;
+}
 
 class Describer {
   readonly #before: Written;
@@ -113,33 +122,30 @@ class Describer {
   }
 
   services({ added, removed, changed }: ConfigDiff['services']): void {
-    const nameOf = ({ name, protocol }: { name: string; protocol: string }): string => `${name}/${protocol}`;
-    const ids: IdsOf = ({ services }) => services.map(nameOf);
-    const place = (service: { name: string; protocol: string }): Place =>
-      this.#place(`service ${service.name}`, ['service'], nameOf(service), ids);
+    const idOf = ({ name, protocol }: ServiceSpec): string => `${name}/${protocol}`;
+    const ids: IdsOf = ({ services }) => services.map(idOf);
+    const find = this.#finder(['service'], ids);
+    const place = (service: ServiceSpec): Place => find(`service ${service.name}`, idOf(service));
     for (const service of removed) this.#whole('removed', place(service));
     for (const service of added) this.#whole('added', place(service));
-    for (const { after, settings, opened, closed, backends } of changed) {
+    for (const { before, after, settings, opened, closed, backends } of changed) {
       const at = place(after);
       const listen = opened.length + closed.length > 0 ? ['listen'] : [];
       this.#keys(at, [...listen, ...settings]);
-      const backendIds: IdsOf = (config) =>
-        config.services.find((one) => nameOf(one) === nameOf(after))?.backends.map(({ id }) => id) ?? [];
-      const find = (id: string): Place => ({
-        subject: `${at.subject ?? ''}, backend ${id}`,
-        before: [...at.before, 'backend', backendIds(this.#before.config).indexOf(id)],
-        after: [...at.after, 'backend', backendIds(this.#after.config).indexOf(id)],
+      const [was, is] = [before, after].map((service) => placesOf(service.backends.map(({ id }) => id)));
+      const backendAt = ({ id }: BackendSpec): Place => ({
+        subject: `service ${after.name}, backend ${id}`,
+        before: [...at.before, 'backend', was?.(id) ?? -1],
+        after: [...at.after, 'backend', is?.(id) ?? -1],
       });
-      this.#listed(backends, ({ id }) => find(id), at);
+      this.#listed(backends, backendAt, at);
     }
   }
 
   list(what: string, path: KeyPath, diff: ListDiff<{ readonly name: string }>, ids: IdsOf): void {
-    this.#listed(diff, ({ name }) => this.#place(`${what} ${name}`, path, name, ids), {
-      subject: null,
-      before: ['failover'],
-      after: ['failover'],
-    });
+    const find = this.#finder(path, ids);
+    const around = { subject: null, before: ['failover'], after: ['failover'] };
+    this.#listed(diff, ({ name }) => find(`${what} ${name}`, name), around);
   }
 
   #listed<T>({ added, removed, changed }: ListDiff<T>, place: (of: T) => Place, around: Place): void {
@@ -148,12 +154,11 @@ class Describer {
     for (const { after, settings } of changed) this.#keys(place(after), settings, around);
   }
 
-  #place(subject: string, path: KeyPath, id: string, ids: IdsOf): Place {
-    return {
-      subject,
-      before: [...path, ids(this.#before.config).indexOf(id)],
-      after: [...path, ids(this.#after.config).indexOf(id)],
-    };
+  /** Where the things of a list stand; the lists are read once. */
+  #finder(path: KeyPath, ids: IdsOf): (subject: string, id: string) => Place {
+    const was = placesOf(ids(this.#before.config));
+    const is = placesOf(ids(this.#after.config));
+    return (subject, id) => ({ subject, before: [...path, was(id)], after: [...path, is(id)] });
   }
 
   /** The keys below an object that are written otherwise; or those of the table around it, which it may take them from. */

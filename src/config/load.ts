@@ -10,7 +10,7 @@ import type { Finding } from './finding.ts';
 import { forgive, related } from './forgive.ts';
 import { findingsOf } from './issues.ts';
 import { formatPath, type Position, type Positions } from './positions.ts';
-import { readConfigFile } from './read-file.ts';
+import { fileStamp, readConfigFile } from './read-file.ts';
 import { resolveConfig } from './resolve.ts';
 import { type FileSchema, fileSchema } from './schema.ts';
 import { parseToml } from './toml-text.ts';
@@ -39,7 +39,9 @@ export function loadConfig(path: string, options: LoadOptions = {}): Config {
 
 /** The same with what is written in the file, and where. @throws ConfigError */
 export function loadFile(path: string, options: LoadOptions = {}): WrittenFile {
-  return parseFile(readConfigFile(path), resolve(path), options);
+  // before it is read: what is written meanwhile is another file
+  const stamp = fileStamp(path);
+  return { ...parseFile(readConfigFile(path), resolve(path), options), stamp };
 }
 
 /**
@@ -74,7 +76,7 @@ export function parseFile(text: string, path: string, options: LoadOptions = {})
   }
   for (const problem of problems) options.onWarning?.(problem);
   const { value, positions } = parsed;
-  return { config: resolveConfig(file, path, environment.hostname()), value, positions };
+  return { config: resolveConfig(file, path, environment.hostname()), value, positions, stamp: null };
 }
 
 const placeOf = (path: string, { line, column }: Position): string =>

@@ -33,6 +33,8 @@ export class Positions {
   /** By the offset of a key or header: the longest path that was mentioned before. */
   readonly #again = new Map<number, string>();
   readonly #text: string;
+  /** Offsets at which lines begin; a file of many thousand lines is asked for many places. */
+  #lines: readonly number[] | null = null;
 
   constructor(text: string, nodes: readonly TomlNode[]) {
     this.#text = text;
@@ -47,7 +49,7 @@ export class Positions {
     for (let length = path.length; length > 0; length--) {
       const mark = this.#marks.get(serialise(path.slice(0, length)));
       if (mark === undefined) continue;
-      return positionAt(this.#text, length === path.length && at === 'value' ? mark.value : mark.key);
+      return this.#positionOf(length === path.length && at === 'value' ? mark.value : mark.key);
     }
     return { line: 1, column: 1 };
   }
@@ -57,7 +59,18 @@ export class Positions {
     const id = this.#again.get(offset);
     const mark = id === undefined ? undefined : this.#marks.get(id);
     if (id === undefined || mark === undefined) return undefined;
-    return { key: formatPath(JSON.parse(id) as KeyPath), position: positionAt(this.#text, mark.key) };
+    return { key: formatPath(JSON.parse(id) as KeyPath), position: this.#positionOf(mark.key) };
+  }
+
+  #positionOf(offset: number): Position {
+    this.#lines ??= lineStarts(this.#text);
+    let [first, last] = [0, this.#lines.length - 1];
+    while (first < last) {
+      const middle = Math.ceil((first + last) / 2);
+      if ((this.#lines[middle] ?? 0) <= offset) first = middle;
+      else last = middle - 1;
+    }
+    return { line: first + 1, column: offset - (this.#lines[first] ?? 0) + 1 };
   }
 
   #index(nodes: readonly TomlNode[]): void {
@@ -137,6 +150,12 @@ export function offsetOf(text: string, { line, column }: Position): number {
   let start = 0;
   for (let i = 1; i < line; i++) start = text.indexOf('\n', start) + 1;
   return start + column - 1;
+}
+
+function lineStarts(text: string): number[] {
+  const starts = [0];
+  for (let at = text.indexOf('\n'); at >= 0; at = text.indexOf('\n', at + 1)) starts.push(at + 1);
+  return starts;
 }
 
 /** Line and column of an offset into `text`. */

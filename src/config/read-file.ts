@@ -1,9 +1,22 @@
-import { closeSync, fstatSync, openSync, readSync } from 'node:fs';
+import { type BigIntStats, closeSync, fstatSync, openSync, readSync, statSync } from 'node:fs';
 import { errnoOf, messageOf } from '../lib/errors.ts';
 import { ConfigError } from './errors.ts';
 
 /** Far above any sensible configuration; a wrong path (a log, a device) must not fill the memory. */
 export const MAX_FILE_BYTES = 4 * 1_024 * 1_024;
+
+/** The same for as long as nobody writes to the file or puts another in its place; null when that cannot be told. */
+export function fileStamp(path: string): string | null {
+  let stat: BigIntStats;
+  try {
+    stat = statSync(path, { bigint: true });
+  } catch {
+    // reading it says why
+    return null;
+  }
+  const { dev, ino, size, mtimeNs, ctimeNs } = stat;
+  return stat.isFile() ? [dev, ino, size, mtimeNs, ctimeNs].join() : null;
+}
 
 /**
  * Reads a UTF-8 text file of at most MAX_FILE_BYTES. Pipes work too (`tandem check -c <(...)`).

@@ -1,4 +1,4 @@
-import { type BigIntStats, statSync } from 'node:fs';
+import { statSync } from 'node:fs';
 import type {
   BackendStatus,
   Change,
@@ -10,6 +10,7 @@ import { ConfigError, type Problem } from '../config/errors.ts';
 import { describeFile, describeRestart, type WrittenFile } from '../config/file-diff.ts';
 import { loadFile } from '../config/load.ts';
 import { formatPath, type KeyPath } from '../config/positions.ts';
+import { fileStamp } from '../config/read-file.ts';
 import { messageOf } from '../lib/errors.ts';
 
 /** The configurations that the daemon runs with. */
@@ -23,11 +24,16 @@ export interface InForce {
 
 type Reading = { readonly file: WrittenFile } | { readonly problems: readonly Problem[] };
 
-/** Compares what runs with the file on disk. The file is read again only when it is another one than last time. */
+/**
+ * Compares what runs with the file on disk. Whoever asks often costs little: the file is read again only when it is another one
+ * than that in force and than last time, and compared again only then.
+ */
 export class Drift {
   /** Before a file is read, which may take long. */
   readonly #announce: () => void;
   #last: { readonly stamp: string; readonly reading: Reading } | null = null;
+  #compared: { readonly inForce: InForce; readonly file: WrittenFile; readonly changes: Change[] } | null =
+    null;
 
   constructor(announce: () => void) {
     this.#announce = announce;
@@ -37,23 +43,37 @@ export class Drift {
     inForce: InForce,
     services: readonly ServiceStatus[],
   ): Pick<DiffResult, 'runtime' | 'changes' | 'problems'> {
-    const { running, started, agentStarted } = inForce;
-    const reading = this.#read(running.config.path);
+    const reading = this.#read(inForce.running);
     if ('problems' in reading) {
-      return { runtime: runtimeDifferences(services, running), changes: [], problems: [...reading.problems] };
+      const runtime = runtimeDifferences(services, inForce.running);
+      return { runtime, changes: [], problems: [...reading.problems] };
     }
     const { file } = reading;
+    return {
+      runtime: runtimeDifferences(services, file),
+      changes: this.#changes(inForce, file),
+      problems: [],
+    };
+  }
+
+  #changes(inForce: InForce, file: WrittenFile): Change[] {
+    const last = this.#compared;
+    if (last !== null && last.file === file && sameFiles(last.inForce, inForce)) return last.changes;
+    const { running, started, agentStarted } = inForce;
     const ofAgent = (key: string): boolean => key.startsWith('failover.');
-    const changes: Change[] = [
-      ...describeFile(running, file),
+    const changes = [
+      ...(running === file ? [] : describeFile(running, file)),
       ...describeRestart(started, file, (key) => !ofAgent(key)),
       ...describeRestart(agentStarted, file, ofAgent),
     ];
-    return { runtime: runtimeDifferences(services, file), changes, problems: [] };
+    this.#compared = { inForce, file, changes };
+    return changes;
   }
 
-  #read(path: string): Reading {
-    const stamp = stampOf(path);
+  #read(running: WrittenFile): Reading {
+    const { path } = running.config;
+    const stamp = fileStamp(path);
+    if (stamp !== null && stamp === running.stamp) return { file: running };
     if (this.#last !== null && stamp !== null && this.#last.stamp === stamp) return this.#last.reading;
     this.#announce();
     const reading = read(path);
@@ -62,18 +82,8 @@ export class Drift {
   }
 }
 
-/** The same for as long as nobody writes to the file; null when it cannot be told. */
-function stampOf(path: string): string | null {
-  let stat: BigIntStats;
-  try {
-    stat = statSync(path, { bigint: true });
-  } catch {
-    // reading it says why
-    return null;
-  }
-  const { dev, ino, size, mtimeNs, ctimeNs } = stat;
-  return stat.isFile() ? [dev, ino, size, mtimeNs, ctimeNs].join() : null;
-}
+const sameFiles = (one: InForce, other: InForce): boolean =>
+  one.running === other.running && one.started === other.started && one.agentStarted === other.agentStarted;
 
 /** As a reload would: what the host lacks is no reason to refuse it. */
 function read(path: string): Reading {

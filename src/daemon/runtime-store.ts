@@ -69,16 +69,24 @@ export class RuntimeStore {
   }
 
   #failed(what: string, error: unknown): TandemError {
-    const denied = ['EACCES', 'EPERM', 'EROFS'].includes(errnoOf(error) ?? '');
+    const errno = errnoOf(error) ?? '';
+    const denied = ['EACCES', 'EPERM', 'EROFS'].includes(errno);
     return new TandemError('state-file', `cannot ${what} the state file ${this.path}: ${messageOf(error)}`, {
-      hint: denied
-        ? 'let the daemon write to that directory (systemd: StateDirectory=tandem), or change [admin] state_file'
-        : 'free some space there, or change [admin] state_file',
+      hint: `${denied ? GRANT : (REMEDIES[errno] ?? 'look at that disk')}, or change [admin] state_file`,
       exitStatus: denied ? EXIT.noPermission : EXIT.osError,
       cause: error,
     });
   }
 }
+
+const GRANT = 'let the daemon write to that directory (systemd: StateDirectory=tandem)';
+
+const REMEDIES: Readonly<Record<string, string>> = {
+  ENOENT: 'make its directory',
+  ENOTDIR: 'make its directory',
+  ENOSPC: 'free some space there',
+  EDQUOT: 'free some space there',
+};
 
 /** It was read, and is nothing of ours. */
 class UnusableError extends Error {}

@@ -27,6 +27,7 @@ const read: Asked = {
   authorization: null,
   source: '127.0.0.1',
   open: false,
+  guarded: false,
 };
 const change: Asked = { ...read, method: 'POST' };
 const withToken = (asked: Asked, token = TOKEN): Asked => ({ ...asked, authorization: `Bearer ${token}` });
@@ -53,6 +54,9 @@ describe('who may do what over HTTP', () => {
     ['elsewhere the files of the page do not', { ...read, open: true }, remote, 'token'],
     ['elsewhere the token allows everything', withToken(change), remote, 'open'],
     ['without a token file loopback reads', read, readOnly, 'off'],
+    ['what is guarded is not read without a token', { ...read, guarded: true }, local, '401 no-token'],
+    ['... but with it', withToken({ ...read, guarded: true }), local, 'open'],
+    ['... and not at all without a token file', { ...read, guarded: true }, readOnly, '403 read-only'],
     ['without a token file nothing changes', change, readOnly, '403 read-only'],
     ['... whatever token is sent', withToken(change), readOnly, '403 read-only'],
   ])('%s', (_, asked, policy, expected) => {

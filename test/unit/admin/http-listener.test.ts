@@ -140,6 +140,15 @@ describe('the page over HTTP', () => {
   });
 });
 
+describe('what the file says', () => {
+  it('is told over HTTP with the token alone', async () => {
+    await listener.apply(spec());
+    expect(codeOf(await ask('/v1/diff'))).toBe('401 no-token');
+    expect(JSON.parse((await ask('/v1/diff', { headers: BEARER })).body).same).toBe(true);
+    expect(named('admin.action')).toEqual([]);
+  });
+});
+
 describe('changes over HTTP', () => {
   beforeEach(() => listener.apply(spec()));
 

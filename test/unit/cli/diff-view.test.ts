@@ -51,8 +51,8 @@ describe('tandem diff', () => {
       '-state draining  (set at run time, a reload ends it)',
       '+state ready',
       '@@ /etc/tandem/tandem.toml:14 service[0].backend[1].weight (service web, backend 10.0.1.12:8080) @@',
-      '-10',
-      '+20',
+      '-weight = 10',
+      '+weight = 20',
     ]);
   });
 
@@ -92,8 +92,8 @@ describe('tandem diff', () => {
       '@@ /etc/tandem/tandem.toml service[1] (service dns) @@',
       '-name = "dns"',
       '@@ /etc/tandem/tandem.toml:2 data_path.workers @@',
-      '-2',
-      '+4',
+      '-workers = 2',
+      '+workers = 4',
       ' needs a restart: a reload does not apply it',
       '@@ /etc/tandem/tandem.toml:14 service[0].backend[1].weight (service web, backend 10.0.1.12:8080) @@',
       ' follows from other keys, or from the order',
@@ -105,8 +105,8 @@ describe('tandem diff', () => {
   it('has colours only where they are wanted, and the same text', () => {
     const both = diff({ runtime: [drained], changes: [heavier] });
     const coloured = diffLines(both, { ...plain, style: styleOf(true) });
-    expect(coloured.join('\n')).toContain('\u001b[31m-10');
-    expect(coloured.join('\n')).toContain('\u001b[32m+20');
+    expect(coloured.join('\n')).toContain('\u001b[31m-weight = 10');
+    expect(coloured.join('\n')).toContain('\u001b[32m+weight = 20');
     expect(coloured.map(stripVTControlCharacters)).toEqual(diffLines(both, plain));
   });
 
