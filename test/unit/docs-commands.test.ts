@@ -1,6 +1,6 @@
 import { spawnSync } from 'node:child_process';
 import { accessSync, constants, existsSync, readdirSync, readFileSync } from 'node:fs';
-import { join, resolve } from 'node:path';
+import { basename, join, resolve } from 'node:path';
 import { PassThrough } from 'node:stream';
 import type { Command } from 'commander';
 import { expect, test } from 'vitest';
@@ -48,7 +48,7 @@ function isName(program: Command, words: readonly string[]): boolean {
 /** A script of this repository: it is there, may be run, and speaks of each option and word. */
 function script(path: string, args: readonly string[]): void {
   accessSync(join(root, path), constants.X_OK);
-  const name = path.slice('scripts/'.length);
+  const name = basename(path);
   const sources = [path, ...(name === 'bench' ? benches() : [])];
   const text = sources.map((source) => readFileSync(join(root, source), 'utf8')).join('\n');
   const own = name === 'lab' && args[0] === 'exec' ? args.slice(0, 1) : args;
@@ -102,12 +102,16 @@ const OTHERS = [
   'scp',
   'ssh',
   'sysctl',
+  'vagrant',
+  'virsh',
+  'cd',
+  'export',
 ];
 
 test.each(docsCommands().map(({ title, words }) => [title, words] as const))('%s', async (_title, words) => {
   const [program = '', ...args] = words;
   if (program === 'tandem') await tandem(args);
-  else if (program.startsWith('scripts/')) script(program, args);
+  else if (/^(?:scripts|vagrant)\//.test(program)) script(program, args);
   else if (program === 'node') expect(existsSync(join(root, args[0] ?? '')), args[0]).toBe(true);
   else if (program === 'curl') curl(args);
   else if (program === 'npm') npm(args);
