@@ -37,7 +37,7 @@ import { VERSION } from '../lib/version.ts';
 import type { Config, RelayKind } from '../model/config.ts';
 import type { Native } from '../native/index.ts';
 import type { Timeline } from '../observability/timeline.ts';
-import { processLimits, relayOf, servesOnlyVirtualAddresses } from './consequences.ts';
+import { processLimits, relayOf, requireRelay, servesOnlyVirtualAddresses } from './consequences.ts';
 import { Drift } from './drift.ts';
 import { Failover } from './failover.ts';
 import { OperatorChanges } from './operator-changes.ts';
@@ -111,7 +111,10 @@ export class Supervisor implements AdminBackend {
   /** The service manager knows that this daemon serves. */
   #announced = false;
 
-  /** @throws TandemError 'fd-limit' when the configured limits do not fit into the file descriptors */
+  /**
+   * @throws TandemError 'fd-limit' when the configured limits do not fit into the file descriptors
+   * @throws TandemError 'relay-lacks' when this build has no native relay and the configuration needs it
+   */
   constructor(options: SupervisorOptions) {
     const { file, native, clock, timeline } = options;
     const { config } = file;
@@ -129,6 +132,7 @@ export class Supervisor implements AdminBackend {
     this.#workers = workersOf(config);
     this.#limits = processLimits(config, this.#workers, native);
     this.#relay = relayOf(config, native);
+    requireRelay(config, this.#relay, 'the addon is older than the daemon: build it anew with "npm rebuild"');
     native.keepFreedMemory(KEPT_MEMORY);
 
     const shared = createCounters({
@@ -336,6 +340,11 @@ export class Supervisor implements AdminBackend {
       const diff = diffConfig(before, after);
       const plan = planReload(diff);
       const limits = processLimits(after, this.#workers, this.#native);
+      requireRelay(
+        after,
+        this.#relay,
+        'restart the daemon: a changed data_path.relay takes effect only then',
+      );
       // a secret that cannot be used refuses the reload
       if (before.failover === null && after.failover?.peer) loadSecret(after.failover.peer.secretFile);
       this.#services.checkRoom(plan.joining.services, plan.joining.backends);

@@ -72,17 +72,17 @@ describe.skipIf(unable !== null)('the source of connections to backends', () => 
   });
   afterAll(() => lab.destroy());
 
-  const ASK = `const [protocol, host] = process.argv.slice(1);
+  const ASK = `const [protocol, host, port] = process.argv.slice(1);
     const say = (text) => { console.log(String(text)); process.exit(0); };
     setTimeout(() => say('no answer'), 4000);
-    if (protocol === 'tcp') require('node:net').connect(80, host).on('data', say).on('error', say);
+    if (protocol === 'tcp') require('node:net').connect(Number(port), host).on('data', say).on('error', say);
     else {
       const socket = require('node:dgram').createSocket(host.includes(':') ? 'udp6' : 'udp4').on('message', say);
-      socket.send('?', 80, host);
+      socket.send('?', Number(port), host);
     }`;
 
-  async function ask(protocol: string, host: string): Promise<string> {
-    return (await client.run(['node', '-e', ASK, protocol, host])).stdout.trim();
+  async function ask(protocol: string, host: string, port = 80): Promise<string> {
+    return (await client.run(['node', '-e', ASK, protocol, host, `${port}`])).stdout.trim();
   }
 
   async function reconfigure(text: string): Promise<void> {
@@ -147,4 +147,35 @@ describe.skipIf(unable !== null)('the source of connections to backends', () => 
     expect(service?.backends[0]).toMatchObject({ ejected: false, eligible: true });
     lb.ip('addr', 'add', '10.98.0.2/24', 'dev', 'eth1');
   });
+
+  test.each([
+    ['udp', '0.0.0.0:81', '', 'UDP on the wildcard 0.0.0.0:81'],
+    ['tcp', '10.99.0.1:82', 'source = "client"\n', 'source = "client"'],
+  ])(
+    '%s that takes the native relay is refused while the other one runs',
+    async (protocol, listen, source, why) => {
+      const service = (on: string, more = ''): string =>
+        `[[service]]\nname = "late"\nprotocol = "${protocol}"\nlisten = ["${on}"]\n${more}
+       [[service.backend]]\naddress = "10.98.0.11:80"\n`;
+      const before = `[data_path]\nrelay = "node"\n${service('10.99.0.1:83')}`;
+      const after = `[data_path]\nrelay = "auto"\n${service(listen, source)}`;
+      const running = await Tandem.start(lab, lb, before);
+      running.writeConfig(after);
+      const { status, stderr } = await running.tandem('reload');
+      expect(status).toBe(64);
+      expect(stderr).toContain(`service late: ${why}`);
+      expect(stderr).toContain('restart the daemon');
+      expect((await running.status()).services[0]?.listen).toEqual(['10.99.0.1:83']);
+      expect(await ask(protocol, '10.99.0.1', 83)).toBe('10.98.0.1');
+      await running.crash();
+      const restarted = await Tandem.start(lab, lb, after);
+      await eventually('it serves', async () => {
+        return (
+          (await ask(protocol, '10.99.0.1', Number(listen.split(':')[1]))) ===
+          (source === '' ? '10.98.0.1' : '10.99.0.9')
+        );
+      });
+      await restarted.crash();
+    },
+  );
 });
