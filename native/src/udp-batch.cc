@@ -2,6 +2,7 @@
 
 #include <netinet/udp.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <cstring>
 
@@ -28,7 +29,7 @@ DatagramBatch::DatagramBatch() : memory_(new uint8_t[kSlots * kStride]) {
   std::memset(peers_, 0, sizeof peers_);
 }
 
-int DatagramBatch::Receive(int fd, int first, int count, bool wantLocal) {
+int DatagramBatch::Receive(int fd, int first, int count, bool control) {
   for (int i = first; i < first + count; ++i) {
     vectors_[i] = {At(i), kSlotSize};
     msghdr& header = headers_[i].msg_hdr;
@@ -37,7 +38,8 @@ int DatagramBatch::Receive(int fd, int first, int count, bool wantLocal) {
     header.msg_iovlen = 1;
     header.msg_name = &peers_[i];
     header.msg_namelen = sizeof peers_[i];
-    if (!wantLocal) continue;
+    segments_[i] = 0;
+    if (!control) continue;
     header.msg_control = control_[i];
     header.msg_controllen = kControlSize;
   }
@@ -46,8 +48,24 @@ int DatagramBatch::Receive(int fd, int first, int count, bool wantLocal) {
     got = ::recvmmsg(fd, &headers_[first], static_cast<unsigned>(count), MSG_DONTWAIT, nullptr);
   } while (got < 0 && errno == EINTR);
   if (got < 0) return -errno;
-  for (int i = first; i < first + got; ++i) vectors_[i].iov_len = headers_[i].msg_len;
+  for (int i = first; i < first + got; ++i) {
+    vectors_[i].iov_len = headers_[i].msg_len;
+    if (control) segments_[i] = Segment(i);
+  }
   return got;
+}
+
+/// The size of a train's datagrams; 0 for what is not cut.
+size_t DatagramBatch::Segment(int slot) const {
+  const msghdr& header = headers_[slot].msg_hdr;
+  for (cmsghdr* each = CMSG_FIRSTHDR(&header); each != nullptr;
+       each = CMSG_NXTHDR(const_cast<msghdr*>(&header), each)) {
+    int segment = 0;
+    if (each->cmsg_level != SOL_UDP || each->cmsg_type != UDP_GRO || each->cmsg_len < CMSG_LEN(sizeof segment)) continue;
+    std::memcpy(&segment, CMSG_DATA(each), sizeof segment);
+    return segment > 0 && static_cast<size_t>(segment) < size(slot) ? static_cast<size_t>(segment) : 0;
+  }
+  return 0;
 }
 
 bool DatagramBatch::Local(int slot, uint8_t* into) const {
@@ -77,11 +95,13 @@ int DatagramBatch::Alike(int from, int to) const {
   const size_t size = vectors_[from].iov_len;
   size_t total = size;
   int count = 1;
+  // a train is a message already
+  if (segments_[from] > 0) return count;
   while (from + count < to && count < kMaxSegments) {
     size_t next = vectors_[from + count].iov_len;
     total += next;
     // an empty datagram cannot be cut from anything
-    if (size == 0 || next == 0 || next > size || total > kMaxSegmentedSize) break;
+    if (segments_[from + count] > 0 || size == 0 || next == 0 || next > size || total > kMaxSegmentedSize) break;
     ++count;
     // a shorter one ends the message
     if (next < size) break;
@@ -97,9 +117,11 @@ void Outbox::Add(DatagramBatch& batch, int slot, int slots, const Envelope& enve
   header.msg_name = const_cast<sockaddr*>(envelope.peer);
   header.msg_namelen = envelope.peerSize;
   slots_[count_] = slot;
-  if (envelope.local != nullptr || slots > 1) header.msg_control = control_[count_];
+  datagrams_[count_] = slots > 1 ? slots : batch.datagrams(slot);
+  segments_[count_] = slots > 1 ? batch.size(slot) : batch.segment(slot);
+  if (envelope.local != nullptr || datagrams_[count_] > 1) header.msg_control = control_[count_];
   SetLocal(count_, envelope);
-  if (slots > 1) SetSegment(count_, batch.size(slot));
+  if (datagrams_[count_] > 1) SetSegment(count_);
   ++count_;
 }
 
@@ -117,8 +139,8 @@ void Outbox::SetLocal(int message, const Envelope& envelope) {
   localSizes_[message] = header.msg_controllen;
 }
 
-void Outbox::SetSegment(int message, size_t size) {
-  auto segment = static_cast<uint16_t>(size);
+void Outbox::SetSegment(int message) {
+  auto segment = static_cast<uint16_t>(segments_[message]);
   Append(messages_[message].msg_hdr, SOL_UDP, UDP_SEGMENT, &segment, sizeof segment);
 }
 
@@ -138,17 +160,23 @@ bool Outbox::Uncut(int message, int error) const {
 
 int Outbox::SendApart(int fd, int message) {
   msghdr header = messages_[message].msg_hdr;
-  const size_t count = header.msg_iovlen;
+  const iovec* vectors = header.msg_iov;
+  const iovec* end = vectors + header.msg_iovlen;
   header.msg_iovlen = 1;
   header.msg_controllen = localSizes_[message];
   if (header.msg_controllen == 0) header.msg_control = nullptr;
   int lost = 0;
-  for (size_t i = 0; i < count; ++i, ++header.msg_iov) {
-    ssize_t sent;
-    do {
-      sent = ::sendmsg(fd, &header, MSG_DONTWAIT | MSG_NOSIGNAL);
-    } while (sent < 0 && errno == EINTR);
-    if (sent < 0) ++lost;
+  for (; vectors < end; ++vectors) {
+    auto* bytes = static_cast<uint8_t*>(vectors->iov_base);
+    for (size_t at = 0; at < vectors->iov_len; at += segments_[message]) {
+      iovec one = {bytes + at, std::min(segments_[message], vectors->iov_len - at)};
+      header.msg_iov = &one;
+      ssize_t sent;
+      do {
+        sent = ::sendmsg(fd, &header, MSG_DONTWAIT | MSG_NOSIGNAL);
+      } while (sent < 0 && errno == EINTR);
+      if (sent < 0) ++lost;
+    }
   }
   return lost;
 }

@@ -1,5 +1,5 @@
 // Datagrams by the batch: received with one recvmmsg(2), sent with one sendmmsg(2), and those of one size and destination
-// as one message that the kernel, or the network card, cuts up (UDP_SEGMENT, udp(7)).
+// as one message that the kernel, or the network card, cuts up (UDP_SEGMENT, udp(7)) or has put together (UDP_GRO).
 #pragma once
 
 #include <netinet/in.h>
@@ -11,7 +11,8 @@
 
 namespace tandem {
 
-/// Slots for what is received, used again and again. A datagram cannot be longer than a slot.
+/// Slots for what is received, used again and again: a datagram each, or, from a socket with UDP_GRO, a train of several of
+/// one size, of which the last may be shorter. Neither can be longer than a slot.
 class DatagramBatch {
  public:
   static constexpr int kSlots = 64;
@@ -22,10 +23,16 @@ class DatagramBatch {
   DatagramBatch();
 
   /// Fills up to `count` slots from `first` on: how many, or a negative errno.
-  /// @param wantLocal where each was sent to can be asked for; the socket has IP_PKTINFO or IPV6_RECVPKTINFO
-  int Receive(int fd, int first, int count, bool wantLocal);
+  /// @param control the socket has IP_PKTINFO, IPV6_RECVPKTINFO or UDP_GRO
+  int Receive(int fd, int first, int count, bool control);
 
   size_t size(int slot) const { return vectors_[slot].iov_len; }
+  /// Of a train, the size of its datagrams; 0 for a single one.
+  size_t segment(int slot) const { return segments_[slot]; }
+  int datagrams(int slot) const {
+    size_t segment = segments_[slot];
+    return segment == 0 ? 1 : static_cast<int>((size(slot) + segment - 1) / segment);
+  }
   /// A datagram that did not fit, or of which it is not known where it was sent to.
   bool damaged(int slot) const { return (headers_[slot].msg_hdr.msg_flags & (MSG_TRUNC | MSG_CTRUNC)) != 0; }
   const sockaddr_storage& peer(int slot) const { return peers_[slot]; }
@@ -40,14 +47,16 @@ class DatagramBatch {
   static constexpr size_t kSlotSize = 64 * 1024;
   /// Apart by more than a power of two, or all slots would compete for the same lines of the cache.
   static constexpr size_t kStride = kSlotSize + 33 * 64;
-  static constexpr size_t kControlSize = CMSG_SPACE(sizeof(in6_pktinfo));
+  static constexpr size_t kControlSize = CMSG_SPACE(sizeof(in6_pktinfo)) + CMSG_SPACE(sizeof(int));
 
+  size_t Segment(int slot) const;
   uint8_t* At(int slot) const { return memory_.get() + static_cast<size_t>(slot) * kStride; }
 
   std::unique_ptr<uint8_t[]> memory_;
   iovec vectors_[kSlots];
   mmsghdr headers_[kSlots];
   sockaddr_storage peers_[kSlots];
+  size_t segments_[kSlots] = {};
   alignas(cmsghdr) uint8_t control_[kSlots][kControlSize];
 };
 
@@ -66,7 +75,7 @@ class Outbox {
   void Add(DatagramBatch& batch, int slot, int slots, const Envelope& envelope);
   int slot(int message) const { return slots_[message]; }
   /// Datagrams in a message.
-  int datagrams(int message) const { return static_cast<int>(messages_[message].msg_hdr.msg_iovlen); }
+  int datagrams(int message) const { return datagrams_[message]; }
 
   /// Sends all.
   /// @param failed called with the message and an errno; true sends the message again, false goes on to the next one
@@ -94,11 +103,14 @@ class Outbox {
 
   int Try(int fd, int from);
   void SetLocal(int message, const Envelope& envelope);
-  void SetSegment(int message, size_t size);
+  void SetSegment(int message);
 
   int count_ = 0;
   mmsghdr messages_[DatagramBatch::kSlots];
   int slots_[DatagramBatch::kSlots];
+  int datagrams_[DatagramBatch::kSlots];
+  /// Of a message with several datagrams, their size.
+  size_t segments_[DatagramBatch::kSlots];
   /// Of the control data, that which says where the message comes from.
   size_t localSizes_[DatagramBatch::kSlots];
   alignas(cmsghdr) uint8_t control_[DatagramBatch::kSlots][kControlSize];

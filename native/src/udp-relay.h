@@ -70,6 +70,8 @@ class UdpRelay {
   /// Moves up to `max` of the oldest events out.
   size_t TakeEvents(RelayEvent* into, size_t max) { return events_.Take(into, max); }
   size_t totalsSize() const { return totalsSize_; }
+  /// How many times several datagrams were received as one.
+  uint64_t trains() const { return trains_; }
 
  private:
   /// Marks a listener in what epoll gives back; else there are 30 bits of generation and 32 of index.
@@ -103,6 +105,7 @@ class UdpRelay {
 
   // from backends
   void OnBackend(UdpSession* session);
+  void TakeTrains(UdpSession* session);
   void ToClients();
   void SendReplies(uint32_t listener);
 
@@ -125,6 +128,7 @@ class UdpRelay {
   DatagramBatch out_;
   UdpSession* repliesOf_[DatagramBatch::kSlots] = {};
   int replies_ = 0;
+  uint64_t trains_ = 0;
   Outbox outbox_;
   UdpSessionTable table_;
   SessionIndex index_;

@@ -67,6 +67,8 @@ struct UdpSession {
   /// Several datagrams in one message were refused on the way to the backend, and to the client.
   bool apartIn = false;
   bool apartOut = false;
+  /// Its socket has UDP_GRO.
+  bool trains = false;
   /// The group's when it was last found good.
   uint32_t epoch = 0;
   UdpGroup* group = nullptr;

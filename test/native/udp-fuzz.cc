@@ -4,6 +4,8 @@
 // that was sent by the client that gets it back. For sanitizers and valgrind.
 //
 //   udp-fuzz SEED STEPS
+#include <netinet/udp.h>
+
 #include <cstring>
 #include <vector>
 
@@ -83,7 +85,7 @@ class Fuzz : private tandem::EventSink {
     std::printf("arrived %d, asked %d, answered %d, failed %d, got back %d, in %.0f, out %.0f, dropped %.0f\n", arrived_,
                 asked_, answered_, failed_, gotBack_, totals_[kIn], totals_[kOut], totals_[kDropped]);
     bool some = arrived_ > 20 && asked_ > 20 && answered_ > 20 && failed_ > 2 && gotBack_ > 100;
-    if (!some || totals_[kDropped] < 1) Die("that was no test");
+    if (!some || totals_[kDropped] < 1 || relay_.trains() < 5) Die("that was no test");
     if (totals_[kServiceIn] != totals_[kBackendIn] || totals_[kServiceOut] != totals_[kBackendOut]) {
       Die("service and backend differ");
     }
@@ -183,10 +185,22 @@ class Fuzz : private tandem::EventSink {
       ssize_t got = ::recvfrom(backend.fd.get(), bytes_, sizeof bytes_, 0, reinterpret_cast<sockaddr*>(&from), &size);
       if (got < 0) return;
       if (Chance(10)) continue;
+      if (got > 0 && got < 1'400 && Chance(10)) SendTrain(backend, static_cast<size_t>(got), from);
       for (uint32_t copies = Chance(5) ? 30 : 1; copies > 0; --copies) {
         (void)::sendto(backend.fd.get(), bytes_, static_cast<size_t>(got), 0, reinterpret_cast<sockaddr*>(&from), size);
       }
     }
+  }
+
+  /// The same datagram several times, as one.
+  void SendTrain(const Backend& backend, size_t size, sockaddr_in to) {
+    std::vector<uint8_t> train;
+    for (uint32_t copies = 2 + Random() % 40; copies > 0; --copies) train.insert(train.end(), bytes_, bytes_ + size);
+    const int segment = static_cast<int>(size);
+    const int none = 0;
+    ::setsockopt(backend.fd.get(), SOL_UDP, UDP_SEGMENT, &segment, sizeof segment);
+    (void)::sendto(backend.fd.get(), train.data(), train.size(), 0, reinterpret_cast<sockaddr*>(&to), sizeof to);
+    ::setsockopt(backend.fd.get(), SOL_UDP, UDP_SEGMENT, &none, sizeof none);
   }
 
   Route SomeRoute() {
