@@ -18,6 +18,8 @@
         "src/relay-accept.cc",
         "src/relay-connect.cc",
         "src/relay-peek.cc",
+        "src/relay-pipes.cc",
+        "src/relay-splice.cc",
         "src/relay-route.cc",
         "src/relay-loop.cc",
         "src/relay-args.cc",

@@ -4,8 +4,10 @@
 #include <cstddef>
 #include <cstdint>
 #include <cstdlib>
+#include <memory>
 
 #include "record-table.h"
+#include "relay-pipes.h"
 #include "relay-route.h"
 
 namespace tandem {
@@ -30,8 +32,13 @@ struct End {
   bool hangup = false;
   /// This direction waits in the ready list for its next share of a turn.
   bool ready = false;
-  /// To be written to it before anything else is read from the other one.
+  /// Its last reads were large: they are spliced.
+  bool bulk = false;
+  /// To be written to it before anything else is read from the other one; the pipe's content comes behind that.
   Pending* pending = nullptr;
+  std::unique_ptr<Pipe> pipe;
+
+  bool owed() const { return pending != nullptr || pipe != nullptr; }
 };
 
 enum class State : uint8_t {

@@ -8,6 +8,7 @@
 #include <algorithm>
 #include <cerrno>
 #include <cstring>
+#include <utility>
 
 namespace tandem {
 namespace {
@@ -19,6 +20,8 @@ constexpr size_t kTurnBudget = 8 * 1024 * 1024;
 /// With so much waiting for slow readers, reads are small: at most this and kSmallRead for each direction.
 constexpr size_t kPendingSoftLimit = 64 * 1024 * 1024;
 constexpr size_t kSmallRead = 16 * 1024;
+/// After a read of so much, what comes next is spliced.
+constexpr size_t kBulkRead = 64 * 1024;
 constexpr int kEventsATurn = 512;
 
 /// EPIPE: the reset was noticed by a write.
@@ -58,6 +61,7 @@ void Relay::Shut() {
   listeners_.clear();
   ready_.clear();
   events_.Clear();
+  pipes_.Clear();
   reserve_.reset();
   epoll_.reset();
 }
@@ -155,9 +159,9 @@ void Relay::OnOpen(Connection* connection, Side side, uint32_t events) {
       return;
     }
   }
-  if (end.pending != nullptr && (events & (EPOLLOUT | EPOLLERR | EPOLLHUP)) != 0) {
-    if (!WritePending(connection, side)) return;
-    if (end.pending == nullptr) Pump(connection, Other(side));
+  if (end.owed() && (events & (EPOLLOUT | EPOLLERR | EPOLLHUP)) != 0) {
+    if (!WriteOwed(connection, side)) return;
+    if (!end.owed()) Pump(connection, Other(side));
     if (connection->generation != generation) return;
   }
   if ((events & (EPOLLIN | EPOLLRDHUP | EPOLLHUP | EPOLLERR)) != 0) Pump(connection, side);
@@ -171,10 +175,15 @@ void Relay::Pump(Connection* connection, Side from) {
   if (source.eof) return;
   for (int reads = 0;; ++reads) {
     // its EPOLLOUT comes back here
-    if (connection->ends[to].pending != nullptr) return;
+    if (connection->ends[to].owed()) return;
     if (reads == kReadsInARow || budget_ == 0) {
       MakeReady(connection, from);
       return;
+    }
+    if (source.bulk) {
+      Spliced spliced = Splice(connection, from);
+      if (spliced == Spliced::kGone) return;
+      if (spliced == Spliced::kMoved) continue;
     }
     size_t limit = ReadLimit();
     ssize_t got = ::read(source.fd, buffer_.get(), limit);
@@ -188,6 +197,7 @@ void Relay::Pump(Connection* connection, Side from) {
       return;
     }
     size_t size = static_cast<size_t>(got);
+    source.bulk = size >= kBulkRead;
     Count(connection, from, size);
     if (!Write(connection, to, buffer_.get(), size)) return;
     // epoll(7): a short read from a stream has drained it, unless FIN or an error waits behind
@@ -262,6 +272,14 @@ bool Relay::WritePending(Connection* connection, Side to) {
   return true;
 }
 
+/// False when the connection is gone.
+bool Relay::WriteOwed(Connection* connection, Side to) {
+  End& end = connection->ends[to];
+  if (end.pending != nullptr && !WritePending(connection, to)) return false;
+  if (end.pending != nullptr || end.pipe == nullptr) return true;
+  return WritePipe(connection, to);
+}
+
 void Relay::DropPending(End& end) {
   if (end.pending == nullptr) return;
   pendingBytes_ -= end.pending->end - end.pending->begin;
@@ -295,7 +313,7 @@ void Relay::Fail(Connection* connection, Side side, int error) {
 }
 
 void Relay::Close(Connection* connection, bool reset) {
-  bool cutShort = connection->ends[kClient].pending != nullptr || connection->ends[kBackend].pending != nullptr;
+  bool cutShort = connection->ends[kClient].owed() || connection->ends[kBackend].owed();
   Finish(connection, CloseCode::kTold, reset || cutShort);
 }
 
@@ -313,6 +331,7 @@ void Relay::Finish(Connection* connection, CloseCode code, bool reset) {
 void Relay::CloseEnds(Connection* connection, bool reset) {
   for (End& end : connection->ends) {
     DropPending(end);
+    if (end.pipe != nullptr) pipes_.Return(std::move(end.pipe));
     if (end.fd < 0) continue;
     if (reset) {
       CloseWithReset(end.fd);

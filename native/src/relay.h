@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "relay-event.h"
+#include "relay-pipes.h"
 #include "relay-route.h"
 #include "relay-table.h"
 #include "unique-fd.h"
@@ -91,6 +92,8 @@ class Relay {
   /// Moves up to `max` of the oldest events out.
   size_t TakeEvents(RelayEvent* into, size_t max) { return events_.Take(into, max); }
   size_t totalsSize() const { return totalsSize_; }
+  /// Of the bytes that were moved, those that were not copied.
+  double spliced() const { return spliced_; }
 
  private:
   /// Marks a listener in what epoll gives back.
@@ -137,6 +140,10 @@ class Relay {
   bool Write(Connection* connection, Side to, const uint8_t* data, size_t size);
   bool Hold(End& end, const uint8_t* data, size_t size);
   bool WritePending(Connection* connection, Side to);
+  bool WriteOwed(Connection* connection, Side to);
+  enum class Spliced { kMoved, kNothing, kGone };
+  Spliced Splice(Connection* connection, Side from);
+  bool WritePipe(Connection* connection, Side to);
   void Count(Connection* connection, Side from, size_t bytes);
   void EndOfStream(Connection* connection, Side from);
   void Fail(Connection* connection, Side side, int error);
@@ -159,6 +166,9 @@ class Relay {
   /// In all `Pending`s.
   size_t pendingBytes_ = 0;
   std::unique_ptr<uint8_t[]> buffer_;
+  PipePool pipes_;
+  /// Bytes that were moved without being copied.
+  double spliced_ = 0;
   ConnectionTable table_;
   std::unordered_map<uint32_t, Listener> listeners_;
   uint32_t nextListener_ = 0;

@@ -20,7 +20,7 @@ const FUZZ = at('test/native/relay-fuzz.cc');
 const UDP_FUZZ = at('test/native/udp-fuzz.cc');
 const sources = (...names: string[]): string[] => names.map((name) => at(`native/src/${name}.cc`));
 const ROUTE = sources('relay-route');
-const RELAY = sources('relay', 'relay-accept', 'relay-connect', 'relay-peek');
+const RELAY = sources('relay', 'relay-accept', 'relay-connect', 'relay-peek', 'relay-pipes', 'relay-splice');
 const UDP = sources('udp-batch', 'udp-session', 'udp-relay');
 /** What is compiled, and for how many steps it runs under valgrind and without. */
 const PROGRAMS = [

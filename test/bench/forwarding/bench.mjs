@@ -2,7 +2,7 @@
 // Tandem beside HAProxy and nginx, in one run on one machine: `scripts/bench` builds what this needs.
 //
 //   bench.mjs --helpers DIR [--reps 3] [--seconds 4] [--warm-up 2] [--connections 9000]
-//             [--works idle,bulk1,...] [--balancers direct,tandem,...] [--write FILE]
+//             [--works idle,bulk1,...] [--balancers direct,tandem,...] [--congestion bbr] [--write FILE]
 //
 // Every repetition measures every balancer, each in a fresh process; ratios are taken within a repetition. Figures
 // depend on the machine, ratios much less. Exit status 1 when a bar is missed.
@@ -25,6 +25,7 @@ const { values: options } = parseArgs({
     connections: { type: 'string', default: '9000' },
     works: { type: 'string', default: Object.keys(WORKS).join() },
     balancers: { type: 'string', default: Object.keys(BALANCERS).join() },
+    congestion: { type: 'string' },
     write: { type: 'string' },
   },
 });
@@ -80,7 +81,7 @@ function document(results, verdict) {
 
 Written by \`scripts/bench\` on ${new Date().toISOString().slice(0, 10)}: ${options.reps} repetitions of ${options.seconds} s,
 each after a warm-up of ${options['warm-up']} s that does not count; medians; ratios are taken within a repetition. The figures are those of one machine under everything that ran on it;
-the ratios are what to look at.
+the ratios are what to look at. Where the time goes, and what was tried: [performance-notes.md](performance-notes.md).
 
 ${machine()}
 
@@ -98,7 +99,7 @@ ${tables(results)}
 }
 
 async function main() {
-  setUp();
+  setUp(options.congestion);
   startBackends(dir, `${options.helpers}/udp-echo`);
   await sleep(800);
   const results = {};

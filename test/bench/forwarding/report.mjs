@@ -3,6 +3,7 @@ import { readFileSync } from 'node:fs';
 import { cpus, release, totalmem } from 'node:os';
 import { BALANCERS } from './balancers.mjs';
 import { sh } from './shell.mjs';
+import { congestionControl } from './topology.mjs';
 import { WORKS } from './works.mjs';
 
 export function median(values) {
@@ -82,6 +83,6 @@ export function machine() {
   return [
     `- ${cpus().length} x ${model}, ${Math.round(totalmem() / 2 ** 30)} GiB; ${distribution}, Linux ${release()}`,
     `- Node ${process.version}; ${firstLine('haproxy -v')}; ${firstLine('nginx -v 2>&1')}; ${firstLine('iperf3 -v')}`,
-    `- client, balancer and backends share the CPUs, in network namespaces joined by bridges`,
+    `- client, balancer and backends share the CPUs, in network namespaces joined by bridges; TCP congestion control ${congestionControl()}`,
   ].join('\n');
 }

@@ -45,12 +45,31 @@ function plug(ns, device, bridge, address) {
   ];
 }
 
-export function setUp() {
+/**
+ * Cubic is what Linux does unless told otherwise; a host with another default lets namespaces have that one and Reno alone. BBR
+ * paces what it sends, by timers, on each of four legs that end on the same CPUs: it measures those.
+ */
+const CONGESTION_CONTROLS = ['cubic', 'reno'];
+
+/** The congestion control of all that is measured here. */
+export const congestionControl = () =>
+  sh(`ip netns exec ${NS.balancer} sysctl -n net.ipv4.tcp_congestion_control`).trim();
+
+function setCongestionControl(ns, names) {
+  const tries = names.map(
+    (name) => `ip netns exec ${ns} sysctl -qw net.ipv4.tcp_congestion_control=${name} 2>/dev/null`,
+  );
+  return tries.join(' || ');
+}
+
+/** @param congestion a name as in net.ipv4.tcp_available_congestion_control; undefined for the usual */
+export function setUp(congestion) {
   tearDown();
   const steps = ['set -e'];
   for (const ns of Object.values(NS)) {
     steps.push(`ip netns add ${ns}`, `ip -n ${ns} link set lo up`);
     steps.push(`ip netns exec ${ns} sysctl -qw ${SYSCTLS}`);
+    steps.push(setCongestionControl(ns, congestion === undefined ? CONGESTION_CONTROLS : [congestion]));
   }
   for (const bridge of ['front', 'back']) {
     steps.push(`ip -n ${NS.wire} link add ${bridge} type bridge forward_delay 0`);
