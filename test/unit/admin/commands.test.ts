@@ -19,15 +19,7 @@ import { FakeAdmin } from '../../support/fake-admin.ts';
  */
 
 /** They ask no daemon anything. */
-const LOCAL = [
-  'run',
-  'check',
-  'init',
-  'import keepalived.conf',
-  'import haproxy.cfg',
-  'completion',
-  'failover probe',
-];
+const LOCAL = ['run', 'check', 'init', 'import', 'completion', 'failover probe'];
 
 /** They need a host and a pair of their own; test/integration runs them. */
 const ELSEWHERE = ['doctor', 'failover drill'];
