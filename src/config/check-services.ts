@@ -131,7 +131,9 @@ function checkSchedule(service: ServiceSection, path: KeyPath): Finding[] {
     only('table_size', ['maglev']);
     findings.push(...checkTableSize(schedule.table_size, service.backend.length, at('table_size')));
   }
-  if (algorithm === 'first' && service.backend.slice(0, -1).some((b) => b.max_connections === undefined)) {
+  // of several backups the first that is there serves, which is what is wanted of them
+  const primaries = service.backend.filter(({ backup }) => !backup);
+  if (algorithm === 'first' && primaries.slice(0, -1).some((b) => b.max_connections === undefined)) {
     const hint = 'give every backend but the last a max_connections';
     const message = '"first" fills a backend up to its max_connections: without one the next is never used';
     findings.push(warning([...path, 'schedule'], message, hint));

@@ -95,22 +95,17 @@ const PREDEFINED: Readonly<Record<string, Test>> = {
 };
 
 function namedTests(name: string, proxy: ProxySection): Test[] | undefined {
-  const lines = aclsNamed(name, proxy);
+  const lines = proxy.acls(name);
   if (lines.length === 0) return Object.hasOwn(PREDEFINED, name) ? listOf(PREDEFINED[name]) : undefined;
   const tests = lines.map(({ words }) => readTest(words.slice(2)));
   const known = tests.filter((test) => test !== undefined);
   return known.length === tests.length ? known : undefined;
 }
 
-function aclsNamed(name: string, proxy: ProxySection): Statement[] {
-  const own = proxy.block.statements.filter(({ keyword, words }) => keyword === 'acl' && words[1] === name);
-  return proxy.inherited === undefined ? own : [...aclsNamed(name, proxy.inherited), ...own];
-}
-
 /** Tells the journal that what this condition names has been carried over. */
 export function markAcls(words: readonly string[], proxy: ProxySection): void {
   for (const word of words) {
-    for (const acl of aclsNamed(word.replace(/^!+/, ''), proxy)) proxy.journal.read(acl);
+    for (const acl of proxy.acls(word.replace(/^!+/, ''))) proxy.journal.read(acl);
   }
 }
 

@@ -98,6 +98,6 @@ function sticksToSource(back: ProxySection): boolean {
   const kept = lines.filter((statement) =>
     back.journal.remarks(statement).every(({ fate }) => fate !== 'missing'),
   );
-  if (lines.length > 0) back.last('stick-table');
+  if (kept.length > 0) back.last('stick-table');
   return kept.length > 0;
 }

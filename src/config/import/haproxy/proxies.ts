@@ -7,6 +7,8 @@ import type { Block, Item } from './statement.ts';
 export class Proxies {
   readonly #journal: Journal<Item>;
   readonly #all: ProxySection[] = [];
+  /** Of several with one name the first counts. */
+  readonly #backends = new Map<string, ProxySection>();
   readonly #used = new Set<ProxySection>();
   readonly #served = new Set<ProxySection>();
   readonly #servers = new Map<ProxySection, ReadonlyMap<string, Server>>();
@@ -27,7 +29,11 @@ export class Proxies {
       if (kind === 'defaults') {
         defaults = proxy;
         if (words[0] !== 'from' && words[0] !== undefined) named.set(words[0], proxy);
-      } else this.#all.push(proxy);
+        continue;
+      }
+      remarkExtra(proxy, from === undefined ? 1 : 3);
+      this.#all.push(proxy);
+      if (kind !== 'frontend' && !this.#backends.has(proxy.name)) this.#backends.set(proxy.name, proxy);
     }
   }
 
@@ -46,7 +52,7 @@ export class Proxies {
 
   /** A backend in TCP mode that somebody leads to. */
   backend(name: string): ProxySection | undefined {
-    const proxy = this.#all.find((one) => one.kind !== 'frontend' && one.name === name);
+    const proxy = this.#backends.get(name);
     if (proxy === undefined || modeOf(proxy) !== 'tcp' || isOff(proxy)) return undefined;
     this.#used.add(proxy);
     this.#journal.read(proxy.head);
@@ -57,7 +63,7 @@ export class Proxies {
     proxyName: string,
     server: string,
   ): { proxy: ProxySection; server: Server } | undefined => {
-    const proxy = this.#all.find(({ kind, name }) => kind !== 'frontend' && name === proxyName);
+    const proxy = this.#backends.get(proxyName);
     if (proxy === undefined) return undefined;
     const known = this.#servers.get(proxy) ?? new Map(readServers(proxy).map((one) => [one.name, one]));
     this.#servers.set(proxy, known);
@@ -99,6 +105,12 @@ export class Proxies {
     }
     return false;
   }
+}
+
+/** "listen web 10.0.0.1:80", as HAProxy had it once. */
+function remarkExtra(proxy: ProxySection, known: number): void {
+  if (proxy.block.section.head.args.length <= known) return;
+  proxy.journal.remark(proxy.head, 'missing', 'the words behind its name are not read: write a bind line');
 }
 
 const KINDS = new Set(['defaults', 'frontend', 'backend', 'listen']);

@@ -11,6 +11,7 @@ export class ProxySection {
   /** By the whole keyword ("option redispatch") and by its first word. */
   readonly #byPhrase = new Map<string, Statement[]>();
   readonly #order = new Map<Statement, number>();
+  readonly #acls: ReadonlyMap<string, Statement[]>;
 
   /** `inherited` is its defaults section. */
   constructor(block: Block, inherited: ProxySection | undefined, journal: Journal<Item>) {
@@ -22,11 +23,12 @@ export class ProxySection {
     for (const [index, statement] of block.statements.entries()) {
       this.#order.set(statement, index);
       for (const phrase of new Set([statement.keyword, statement.words[0] ?? ''])) {
-        const alike = this.#byPhrase.get(phrase);
-        if (alike === undefined) this.#byPhrase.set(phrase, [statement]);
-        else alike.push(statement);
+        addTo(this.#byPhrase, phrase, statement);
       }
     }
+    const acls = new Map<string, Statement[]>();
+    for (const acl of this.#byPhrase.get('acl') ?? []) addTo(acls, acl.words[1] ?? '', acl);
+    this.#acls = acls;
   }
 
   get head(): Item {
@@ -43,6 +45,12 @@ export class ProxySection {
     for (const statement of found) this.journal.read(statement);
     if (phrases.length === 1) return found;
     return [...new Set(found)].sort((a, b) => (this.#order.get(a) ?? 0) - (this.#order.get(b) ?? 0));
+  }
+
+  /** The lines that define an acl, without a word in the journal: whether they count is not known yet. */
+  acls(name: string): readonly Statement[] {
+    const own = this.#acls.get(name) ?? [];
+    return this.inherited === undefined ? own : [...this.inherited.acls(name), ...own];
   }
 
   /** Has it a line of its own with this keyword? */
@@ -88,4 +96,10 @@ export class ProxySection {
     this.journal.remark(item, 'missing', `left out: not a number from ${min} to ${max}`);
     return undefined;
   }
+}
+
+function addTo(lists: Map<string, Statement[]>, key: string, statement: Statement): void {
+  const list = lists.get(key);
+  if (list === undefined) lists.set(key, [statement]);
+  else list.push(statement);
 }

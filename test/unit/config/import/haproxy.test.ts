@@ -2,10 +2,12 @@
 import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
+import type { Problem } from '../../../../src/config/errors.ts';
 import { tokenize } from '../../../../src/config/import/haproxy/lexer.ts';
 import type { ReportEntry } from '../../../../src/config/import/result.ts';
 import { millis, seconds } from '../../../../src/lib/duration.ts';
 import type { ServiceSpec } from '../../../../src/model/service.ts';
+import { load } from '../../../support/config.ts';
 import {
   HAPROXY_FIXTURES,
   haproxyFixtures,
@@ -252,6 +254,9 @@ describe('servers', () => {
     const one = listenOf(backups);
     expect([one.schedule.algorithm, one.backends.map(({ id }) => id)]).toEqual(['first', ['b1', 'b2', 's1']]);
     expect(importListen(backups).complete).toBe(true);
+    const warnings: Problem[] = [];
+    load(importListen(backups).toml, { hostFaults: 'warning', warnings });
+    expect(warnings).toEqual([]);
   });
 
   test.each<[options: string, header: 1 | 2 | null]>([
@@ -645,6 +650,12 @@ describe('what is not for Tandem', () => {
     ]);
   });
 
+  test('words that HAProxy does not take any more are told', () => {
+    const result = importHaproxyText('listen web 10.0.0.1:80\n bind :81\n server s 10.0.0.9:1\n');
+    expect(told(result, 'listen')[0]).toMatch(/^missing: the words behind its name/);
+    expect(told(importListen(' persist rdp-cookie'), 'persist rdp-cookie')[0]).toMatch(/^missing/);
+  });
+
   test('a backend that nothing leads to', () => {
     expect(
       told(importHaproxyText(`${listen('')}backend lost\n server s 10.0.0.9:1\n`), 'backend')[0],
@@ -675,9 +686,22 @@ describe('global', () => {
 
 test('thousands of servers take time in proportion', () => {
   const servers = Array.from(
-    { length: 20_000 },
+    { length: 10_000 },
     (_, i) => ` server s${i} 10.${i >> 14}.${(i >> 7) & 127}.${i & 127}:80 check\n`,
   );
   const result = importHaproxyText(`listen a\n bind :80\n default-server inter 3s\n${servers.join('')}`);
-  expect(result.toml.match(/\[\[service\.backend\]\]/g)?.length).toBeGreaterThan(19_000);
+  expect(result.toml.match(/\[\[service\.backend\]\]/g)?.length).toBeGreaterThan(9_900);
+}, 30_000);
+
+test('thousands of names and routes take time in proportion', () => {
+  const names = Array.from(
+    { length: 2_000 },
+    (_, i) => ` acl n${i} req.ssl_sni h${i}.example\n use_backend b${i} if n${i}\n`,
+  );
+  const backends = Array.from(
+    { length: 2_000 },
+    (_, i) => `backend b${i}\n server s 10.1.${i >> 8}.${i & 255}:443\n`,
+  );
+  const result = importHaproxyText(`frontend f\n bind :443\n${names.join('')}${backends.join('')}`);
+  expect(result.toml.match(/\[\[service\.sni\]\]/g)).toHaveLength(2_000);
 }, 30_000);
