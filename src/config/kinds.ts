@@ -13,7 +13,10 @@ export interface Kind {
   readonly plural: string;
   /** Both ends of a range as the file writes them; `values` is then made of these. */
   readonly range?: readonly [string, string];
-  /** As a JSON Schema, never narrower than what the reader takes. */
+  /**
+   * As a JSON Schema, never narrower than what the reader takes. A pattern has no "[" inside of brackets: Taplo's regular
+   * expressions, which are Rust's, would begin a list in the list there, and refuse the whole schema.
+   */
   readonly json: Readonly<Record<string, unknown>>;
   /** From what was read back to how the file writes it. */
   readonly write?: (value: unknown) => unknown;

@@ -116,7 +116,7 @@ const backend = z.strictObject({
   address: backendEndpoint().describe(
     'unique in its service; never where the service itself listens. A virtual address of this file is a warning: it leads to the Active node, not to a server of its own',
   ),
-  id: name('a name for this backend', /^[a-zA-Z0-9_.:[\]-]{1,64}$/, '`_`, `.`, `:`, `[`, `]`, `-`')
+  id: name('a name for this backend', /^[a-zA-Z0-9_.:\x5b\x5d-]{1,64}$/, '`_`, `.`, `:`, `[`, `]`, `-`')
     .optional()
     .describe('the identity for hashing, metrics and commands; unique in its service')
     .register(notes, { without: '`address`' }),

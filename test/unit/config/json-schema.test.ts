@@ -194,6 +194,14 @@ describe('single values', () => {
     expect(read).toBeGreaterThan(500);
   });
 
+  test('its patterns are regular expressions in Rust, too: no list within a list', () => {
+    const patterns = values.flatMap(({ kind }) => kind.json['pattern'] ?? []).map(String);
+    expect(patterns.length).toBeGreaterThan(50);
+    const within = /(?<!\\)\[(?:\\.|[^\]\\])*?\[/;
+    expect('^[a-z[]$').toMatch(within);
+    expect(patterns.filter((pattern) => within.test(pattern))).toEqual([]);
+  });
+
   test('its defaults are written as the file writes them', () => {
     const annotated = JSON.stringify(annotatedSchema());
     expect(annotated).toContain('"default":"10m"');
