@@ -34,6 +34,10 @@ function mappedFault(written: string, address: IpAddress): Parsed<never> | undef
 
 function readAddress(text: string, example: string): Parsed<IpAddress> {
   const address = parseIp(text);
+  const endpoint = address === undefined ? parseEndpoint(text) : undefined;
+  if (endpoint !== undefined) {
+    return wrong(`${quote(text)} has a port`, `write the address alone: "${endpoint.address.text}"`);
+  }
   if (address === undefined) return addressFault(text, example);
   return mappedFault(text, address) ?? right(address);
 }

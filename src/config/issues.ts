@@ -1,6 +1,7 @@
 import type { z } from 'zod';
 import { type Finding, fault, UNKNOWN_KEY } from './finding.ts';
 import type { KeyPath } from './positions.ts';
+import { isTable } from './schema-common.ts';
 import { suggestKey } from './suggest.ts';
 import { describe, quote } from './values.ts';
 
@@ -71,6 +72,8 @@ function typeHint(path: KeyPath, found: unknown, isList: boolean): string {
     return `write ${key} = [...]${listExample(key, found)}`;
   }
   const short = SHORT_FORMS[key] ?? '';
+  if (Array.isArray(found) && found.every(isTable))
+    return `write [${table}], with one bracket: there is one alone`;
   return `write ${short}[${table}] or ${key} = { ${TABLE_EXAMPLES[key] ?? '...'} }`;
 }
 
@@ -89,7 +92,11 @@ const SHORT_FORMS: Readonly<Record<string, string>> = {
 
 const TABLE_EXAMPLES: Readonly<Record<string, string>> = {
   agent_check: 'port = 9777',
+  announce: 'repeat = 5',
+  expect_json: '"/database" = "up"',
   health: 'type = "tcp"',
+  node: 'name = "lb-a"',
+  tls: 'certificate = "/etc/tandem/admin.crt", key = "/etc/tandem/admin.key"',
   metrics: 'listen = "127.0.0.1:9464"',
   notify: 'active = ["/usr/local/bin/on-active"]',
   peer: 'address = "10.0.0.3", secret_file = "/etc/tandem/peer.key"',

@@ -73,7 +73,7 @@ const method = textLeaf(
       ? right(raw)
       : wrong(
           `${JSON.stringify(raw)} is not an HTTP method`,
-          'write it in capitals, such as "GET" or "HEAD"',
+          `write it in capitals, such as "${METHOD.test(raw.toUpperCase()) ? raw.toUpperCase() : 'GET'}"`,
         ),
 );
 

@@ -113,12 +113,16 @@ function hintFor(line: string): string {
   const code = line.trim();
   const other = OTHER_FORMATS.find(([pattern]) => pattern.test(code))?.[1];
   if (other !== undefined) return other;
+  if (/^(?:;|\/\/)/.test(code)) return 'a comment begins with "#"';
+  if (/;\s*$/.test(code)) return 'remove the ";" at the end: the line ends the value';
+  if (/=\s*(?:yes|no|on|off|true|false)\s*(?:#.*)?$/i.test(code)) return 'write true or false';
   if (/[“”„‘’]/.test(code)) return 'write straight quotes: "text"';
   if (/^[A-Za-z0-9_.-]+\s*:/.test(code)) return 'TOML writes key = value, with "=" instead of ":"';
   const bare = /^[A-Za-z0-9_.-]+\s*=\s*([^"'[{#\s][^#]*?)\s*(?:#.*)?$/.exec(code)?.[1];
   if (bare !== undefined && !/^(?:true|false|[\d_.]+)$/.test(bare)) return `text stands in quotes: "${bare}"`;
   if (/=\s*$/.test(code)) return 'write a value after "="';
   if (/^\[/.test(code) && !/\]\s*(?:#.*)?$/.test(code)) return 'close the table header with "]" (or "]]")';
+  if (code.startsWith('[')) return 'the value in a line above has no end: is each "[", "{" and quote closed?';
   if ((code.match(/"/g)?.length ?? 0) % 2 === 1) return 'a quote is opened and not closed';
   if (/^[A-Za-z0-9_.-]+(?:\s+[^=].*)?$/.test(code)) return 'write key = value';
   return 'each line is a comment, a [table], a [[list of tables]] or key = value';

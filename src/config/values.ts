@@ -84,7 +84,7 @@ export function name(what: string, pattern = /^[a-zA-Z0-9_.-]{1,64}$/, marks = '
       ? right(raw)
       : wrong(
           `${quote(raw)} is not usable as a name`,
-          `write ${what}: 1 to 64 letters, digits, "_", "." or "-"`,
+          `write ${what}: 1 to 64 letters, digits, ${marks.replaceAll('`', '"')}`,
         ),
   );
 }

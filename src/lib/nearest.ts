@@ -1,11 +1,12 @@
 /**
- * Of `candidates` the one that is close enough to `word` to be what was meant: one letter or up to a third of them is
- * wrong, missing, too many or swapped. Undefined when none is.
+ * Of `candidates` the one that is close enough to `word` to be what was meant: of three letters or more
+ * one, or up to a third of them, is wrong, missing, too many or swapped. Undefined when none is.
  */
 export function nearest(word: string, candidates: readonly string[]): string | undefined {
   let best: string | undefined;
-  // of a single letter nothing would be left
-  let bestDistance = Math.min(word.length, Math.max(1, Math.floor(word.length / 3)) + 1);
+  // of one or two letters nothing would be left that tells them from others
+  const limit = word.length < 3 ? 0 : Math.max(1, Math.floor(word.length / 3));
+  let bestDistance = limit + 1;
   for (const candidate of candidates) {
     // no two texts are closer than their lengths
     if (Math.abs(candidate.length - word.length) >= bestDistance) continue;

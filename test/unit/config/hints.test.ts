@@ -48,6 +48,16 @@ test.each([
   ['the file of keepalived', 'vrrp_instance VI_1 {\n  state MASTER\n}', /"tandem import keepalived\.conf"/],
   ['the file of HAProxy', 'frontend web\n  bind *:80', /"tandem import haproxy\.cfg"/],
   ['the file of nginx', 'stream {\n}', /\[\[service\]\] listens/],
+  ['a comment of another format', '; text', /begins with "#"/],
+  ['a semicolon', '[node]\nname = "a";', /remove the ";"/],
+  ['yes', inGroup('preempt = yes'), /^write true or false$/],
+  ['True', inService('redispatch = True'), /^write true or false$/],
+  ['a table that has no end', `${service('queue = { max = 5')}[node]`, /line above has no end/],
+  ['two brackets for one table', atTop('[[node]]\nname = "a"'), /write \[node\], with one bracket/],
+  ['a port where there is none', inGroup('unicast = { peers = ["10.0.0.3:112"] }'), /alone: "10\.0\.0\.3"/],
+  ['a method in small letters', inHealth('http', 'method = "head"'), /such as "HEAD"/],
+  ['garp_master_delay', inGroup('garp_master_delay = 5'), /did you mean "announce"/],
+  ['a version of PROXY that is none', inTable('proxy_protocol', 'send = "v3"'), /^write one of "v1", "v2"$/],
   ['typographic quotes', '[node]\nname = “a”', /straight quotes/],
 ])('%s', (_name, text, hint) => {
   const [problem, ...others] = problemsOf(text);
