@@ -286,7 +286,7 @@ describeFaults('addresses', [
     inGroup('unicast = { peers = ["10.0.0.3:112"] }'),
     'failover.group[0].unicast.peers[0]',
     '"10',
-    /not an IP address/,
-    /10\.0\.0\.2/,
+    /has a port/,
+    /alone: "10\.0\.0\.3"/,
   ),
 ]);
