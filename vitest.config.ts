@@ -10,6 +10,7 @@ const ALONE = [
   'relay-memory',
   'reload-under-load',
   'scheduling',
+  'upgrade',
 ].map((name) => `test/integration/${name}.test.ts`);
 
 export default defineConfig({

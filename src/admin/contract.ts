@@ -174,6 +174,37 @@ export const persistence = z
   })
   .describe('What was set with `persist`.');
 
+const nodeSummary = z.object({
+  name: z.string(),
+  version: z.string(),
+  uptimeSeconds: z.number(),
+  routers: z
+    .array(
+      z.object({
+        group: z.string(),
+        vrid: z.number(),
+        family: z.union([z.literal(4), z.literal(6)]),
+        state: z.enum(['Initialize', 'Backup', 'Active']),
+        priority: z.number().describe('In force.'),
+      }),
+    )
+    .readonly(),
+  services: z
+    .array(
+      z.object({
+        name: z.string(),
+        connections: z.number(),
+        backends: z.number(),
+        eligible: z.number(),
+      }),
+    )
+    .readonly(),
+  config: z
+    .array(z.object({ section: z.string(), digest: z.string() }))
+    .readonly()
+    .describe('Keyed digests of what both nodes must have in common.'),
+});
+
 export const status = z.object({
   node: z.string(),
   version: z.string(),
@@ -228,6 +259,22 @@ export const status = z.object({
         })
         .nullable()
         .describe("What the peer's supervisor reports; null without [failover.peer]."),
+      pair: z
+        .object({
+          peer: nodeSummary
+            .nullable()
+            .describe('The other node as it last reported itself, however old; null before that.'),
+          ageMillis: z.number().nullable().describe('Since that report.'),
+          reachable: z.boolean().describe('It has reported within the last seconds.'),
+          drift: z
+            .array(z.string())
+            .nullable()
+            .describe('Where the configurations of both nodes differ; null when that is not known.'),
+          driftSeconds: z.number().describe('Since when they differ; 0 while they do not.'),
+          driftUnknown: z.string().nullable().describe('Why `drift` is not known.'),
+        })
+        .nullable()
+        .describe('The two nodes side by side; null without [failover.peer].'),
       routers: z.array(routerStatus),
     })
     .nullable(),

@@ -93,6 +93,7 @@ export const ROUTES = {
       'failover drill',
       'doctor',
       'version',
+      'upgrade',
     ],
   },
   events: {
@@ -185,7 +186,7 @@ export const ROUTES = {
     body: failoverCommandRequest,
     answer: json(commandResult),
     slow: true,
-    commands: ['failover handover', 'failover takeover', 'failover drill', 'top'],
+    commands: ['failover handover', 'failover takeover', 'failover drill', 'top', 'upgrade'],
   },
   drillDone: {
     method: 'POST',

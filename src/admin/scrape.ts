@@ -217,6 +217,8 @@ function setFailover(metrics: Metrics, { status, eventTotals, transitionTotals }
   metrics.set('tandem_failover_fit', {}, flag(failover.fit));
   metrics.set('tandem_failover_stalls_total', {}, eventTotals.get('failover.stall') ?? 0);
   if (failover.peer !== null) setPeer(metrics, failover.peer);
+  const drift = failover.pair?.drift ?? null;
+  if (drift !== null) metrics.set('tandem_failover_pair_drift', {}, drift.length);
   if (failover.witness !== null) {
     const { seen, verdict } = failover.witness;
     if (seen !== 'unknown') metrics.set('tandem_failover_witness_up', {}, flag(seen === 'up'));

@@ -15,6 +15,7 @@ import { addReload } from './commands/reload.ts';
 import { addRun } from './commands/run.ts';
 import { addStatus } from './commands/status.ts';
 import { addTop } from './commands/top.ts';
+import { addUpgrade } from './commands/upgrade.ts';
 import { addVersion } from './commands/version.ts';
 import { DEFAULT_CONFIG, DEFAULT_SOCKET, type Io, reportError } from './session.ts';
 
@@ -54,6 +55,7 @@ export function buildProgram(host: Host): Command {
     addEvents,
     addInit,
     addImport,
+    addUpgrade,
   ];
   for (const register of [...add, addCompletion, addVersion]) register(program, host);
   return program;

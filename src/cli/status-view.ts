@@ -199,6 +199,7 @@ export function failoverLines(failover: NonNullable<Status['failover']>, view: V
     `${style.bold('failover')}  ${agent.join(', ')}`,
     ...stale,
     ...(failover.peer === null ? [] : [peerLine(failover.peer, view)]),
+    ...(failover.pair === null ? [] : pairLines(failover.pair, view)),
     ...(failover.witness === null ? [] : [witnessLine(failover.witness, view)]),
     ...failover.trackers.map((tracker) => trackerLine(tracker, view)),
     ...failover.drains.map((drain) => drainLine(drain, view)),
@@ -215,6 +216,37 @@ function peerLine({ reportAgeMillis, reaches, peerReaches, yields }: PeerStatus,
       : `reported ${formatAge(reportAgeMillis)} ago`;
   const counts = `reaches ${peerReaches ?? '?'} backends, this node ${reaches}`;
   return `  peer  ${heard}, ${counts}${yields === null ? '' : `; ${style.yellow('yielding to it')}`}`;
+}
+
+type PairStatus = NonNullable<NonNullable<Status['failover']>['pair']>;
+
+/** The other node as it says of itself, and whether both are configured alike. */
+export function pairLines(
+  { peer, ageMillis, reachable, drift, driftUnknown }: PairStatus,
+  { style }: View,
+): string[] {
+  if (peer === null) return [];
+  const silent = reachable ? [] : [style.red(`not reached for ${formatAge(ageMillis ?? 0)}`)];
+  const states = new Set(peer.routers.map(({ state }) => state));
+  const role =
+    states.size === 1
+      ? [...states].join()
+      : peer.routers.map(({ group, family, state }) => `${group}/${family} ${state}`).join(', ');
+  const services = peer.services.map(
+    ({ name, eligible, backends, connections }) =>
+      `${name} ${eligible}/${backends} backends, ${formatCount(connections)} connections`,
+  );
+  const up = formatAge(peer.uptimeSeconds * 1_000);
+  return [
+    `  pair  ${[`${peer.name} ${role}`, `tandem ${peer.version}`, `up ${up}`, ...silent].join(', ')}`,
+    ...(services.length === 0 ? [] : [`        there: ${services.join('; ')}`]),
+    ...(drift === null || drift.length === 0
+      ? []
+      : [`        ${style.yellow(`not configured alike: ${drift.join(', ')}`)}`]),
+    ...(drift === null && reachable
+      ? [`        configuration not compared: ${driftUnknown ?? 'unknown'}`]
+      : []),
+  ];
 }
 
 type WitnessStatus = NonNullable<NonNullable<Status['failover']>['witness']>;

@@ -16,11 +16,12 @@ import { EXIT, TandemError } from '../lib/errors.ts';
 import { unknownGroup } from '../lib/unknown-name.ts';
 import type { Emit } from '../model/event.ts';
 import type { FailoverSpec, Standing, Standings } from '../model/failover.ts';
-import type { PeerReport, Reach } from '../model/peer-report.ts';
+import type { NodeSummary, PeerReport, Reach } from '../model/peer-report.ts';
 import type { ServiceSpec } from '../model/service.ts';
 import type { Native } from '../native/index.ts';
 import { type DrillEntry, Drills } from './drills.ts';
 import { killAgent, killNode } from './kill.ts';
+import { PairView } from './pair-view.ts';
 import { PeerComparison } from './peer-comparison.ts';
 
 /** Heartbeats of the agent that may be late before its state counts as old. */
@@ -32,6 +33,8 @@ export interface FailoverOptions {
   readonly emit: Emit;
   /** Services that have no eligible backend. */
   readonly starved: () => readonly string[];
+  /** This node in short, for its peer; what must be alike on both is keyed with the pair's secret. */
+  readonly summary: (key: Uint8Array) => Omit<NodeSummary, 'routers'>;
 }
 
 /** What runs while there is a [failover] section. */
@@ -48,6 +51,7 @@ interface Peering {
   readonly handovers: Handovers;
   readonly reports: PeerReports;
   readonly comparison: PeerComparison;
+  readonly pair: PairView;
 }
 
 export interface FailoverCommand {
@@ -142,20 +146,31 @@ export class Failover {
     if (peer === null) return null;
     const { clock, emit } = this.#options;
     const secret = loadSecret(peer.secretFile);
-    const reports = new PeerReports({ peer, secret, clock, emit, report: () => this.#report() });
+    const own = (): NodeSummary => this.#summary(secret, agent);
+    const reports = new PeerReports({ peer, secret, clock, emit, report: () => this.#report(own()) });
     const comparison = new PeerComparison({ clock, emit, reports });
     const handovers = new Handovers({ ...this.#options, spec, peer, secret, agent, reports });
-    return { handovers, reports, comparison };
+    const pair = new PairView({ clock, emit, reports, own });
+    return { handovers, reports, comparison, pair };
+  }
+
+  #summary(key: Uint8Array, agent: AgentHandle): NodeSummary {
+    const routers = agent.status().routers.map(({ group, vrid, family, state, effectivePriority }) => ({
+      ...{ group, vrid, family, state },
+      priority: effectivePriority,
+    }));
+    return { ...this.#options.summary(key), routers };
   }
 
   /** A node that a tracker keeps out of elections is no better one, whatever it reaches. */
-  #report(): PeerReport {
+  #report(node: NodeSummary): PeerReport {
     const reach = this.#running?.peering?.comparison.own ?? { digest: '', up: 0 };
     const faultless = Object.values(this.#standings).every(({ fault }) => fault === null);
     return {
       fit: this.#fitness.fit && faultless,
       reach,
       witness: this.#running?.witness?.seen ?? null,
+      node,
     };
   }
 
@@ -250,11 +265,12 @@ export class Failover {
     agent.setStandings(this.#standings);
   }
 
-  /** To be called every second or so: what of the backends this node reaches, beside its peer. */
+  /** To be called every second or so: this node beside its peer. */
   compareReach(reach: () => Reach, services: readonly ServiceSpec[]): void {
     const comparison = this.#running?.peering?.comparison;
     if (comparison?.observe(reach(), services) === true) this.#tellStandings();
     this.#running?.witness?.judge();
+    this.#running?.peering?.pair.observe();
   }
 
   /** A group without its packet rules stands aside. */
@@ -339,6 +355,7 @@ export class Failover {
       trackers: this.#trackers.statuses(),
       drains: this.#running.peering?.handovers.drains() ?? [],
       peer: this.#running.peering?.comparison.status() ?? null,
+      pair: this.#running.peering?.pair.status() ?? null,
       witness: this.#running.witness?.status() ?? null,
       routers: agent.routers.map((router) => ({ ...router, addresses: [...router.addresses] })),
     };

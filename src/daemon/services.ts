@@ -18,7 +18,7 @@ import { unknownName } from '../lib/unknown-name.ts';
 import type { BackendCounters, CheckCounters, ServiceCounters } from '../model/counters.ts';
 import type { Emit } from '../model/event.ts';
 import type { ProbeResult, TrafficOutcome } from '../model/health.ts';
-import type { Reach } from '../model/peer-report.ts';
+import type { Reach, ServiceSummary } from '../model/peer-report.ts';
 import type { AdminState, BackendSpec, ServiceSpec } from '../model/service.ts';
 import type { KeptState } from './runtime-state.ts';
 import { backendStatus, serviceStatus } from './status.ts';
@@ -259,6 +259,19 @@ export class Services {
     return [...this.#running.values()]
       .filter(({ controller }) => !controller.set.members.some((member) => member.disposition === 'eligible'))
       .map(({ controller }) => controller.spec.name);
+  }
+
+  /** For the peer's status. */
+  summaries(): ServiceSummary[] {
+    return [...this.#running.values()].map(({ controller, slot }) => {
+      const { members } = controller.set;
+      return {
+        name: controller.spec.name,
+        connections: this.#options.counters.service(slot).connections,
+        backends: controller.spec.backends.length,
+        eligible: members.filter(({ disposition }) => disposition === 'eligible').length,
+      };
+    });
   }
 
   /** For the comparison with the peer, which is asked every second. */

@@ -10,6 +10,7 @@ import type {
 import { MetricsCollector } from '../admin/scrape.ts';
 import { describeDiff, diffConfig } from '../config/diff.ts';
 import type { WrittenFile } from '../config/file-diff.ts';
+import { Fingerprint } from '../config/fingerprint.ts';
 import { loadFile } from '../config/load.ts';
 import { askAgent } from '../control-path/agent-check/ask.ts';
 import {
@@ -35,6 +36,7 @@ import { type Duration, micros, millis, seconds } from '../lib/duration.ts';
 import { messageOf, TandemError } from '../lib/errors.ts';
 import { VERSION } from '../lib/version.ts';
 import type { Config, RelayKind } from '../model/config.ts';
+import type { NodeSummary } from '../model/peer-report.ts';
 import type { Native } from '../native/index.ts';
 import type { Timeline } from '../observability/timeline.ts';
 import { processLimits, relayOf, requireRelay, servesOnlyVirtualAddresses } from './consequences.ts';
@@ -100,6 +102,7 @@ export class Supervisor implements AdminBackend {
   readonly #failover: Failover;
   readonly #changes: OperatorChanges;
   readonly #drift: Drift;
+  readonly #fingerprint = new Fingerprint();
   /** What a reload does not change. */
   readonly #started: WrittenFile;
   #agentStarted: WrittenFile;
@@ -173,7 +176,13 @@ export class Supervisor implements AdminBackend {
       lastDrill: this.#failover.lastDrill(),
     }));
     this.#failover = new Failover(
-      { native, clock, emit, starved: () => this.#services.withoutBackend() },
+      {
+        native,
+        clock,
+        emit,
+        starved: () => this.#services.withoutBackend(),
+        summary: (key) => this.#summary(key),
+      },
       this.#fitness,
     );
     this.#changes = new OperatorChanges({
@@ -253,12 +262,26 @@ export class Supervisor implements AdminBackend {
 
   // AdminBackend
 
+  #uptime(): number {
+    return (this.#clock.wallMillis() - this.#startedAt) / 1_000;
+  }
+
+  #summary(key: Uint8Array): Omit<NodeSummary, 'routers'> {
+    return {
+      name: this.#config.node.name,
+      version: VERSION,
+      uptimeSeconds: this.#uptime(),
+      services: this.#services.summaries(),
+      config: this.#fingerprint.of(this.#config, key),
+    };
+  }
+
   status(): Status {
     return {
       node: this.#config.node.name,
       version: VERSION,
       pid: process.pid,
-      uptimeSeconds: (this.#clock.wallMillis() - this.#startedAt) / 1_000,
+      uptimeSeconds: this.#uptime(),
       configPath: this.#config.path,
       configLoadedAt: this.#configLoadedAt,
       workers: this.#workerStatus(),

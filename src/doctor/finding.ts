@@ -4,6 +4,7 @@ export const CODES = [
   'configuration',
   'daemon',
   'config-drift',
+  'pair-drift',
   // the interface of a virtual router
   'interface',
   'link',

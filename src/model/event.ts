@@ -54,6 +54,7 @@ export const EVENT_NAMES = [
   'failover.drill',
   'failover.peer',
   'failover.comparison',
+  'failover.pair-drift',
   'failover.witness',
   'failover.auth-warning',
   'failover.error',

@@ -126,6 +126,9 @@ export const METRICS = {
   tandem_failover_peer_report_age_seconds: gauge(
     "Since the last report of the peer's supervisor; absent before the first.",
   ),
+  tandem_failover_pair_drift: gauge(
+    'Sections of the configuration in which the nodes of the pair differ; absent while that is not known.',
+  ),
   tandem_failover_witness_up: gauge('1 while the witness answers; absent before the first question.'),
   tandem_failover_isolated: gauge('1 while neither witness nor peer is heard and this node takes no part.'),
   tandem_failover_yields: gauge('1 while this node yields because its peer reaches more of the backends.'),

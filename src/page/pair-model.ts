@@ -151,11 +151,11 @@ export function peerCard(status: Status): NodeCard | null {
   const heard = failover.routers.filter(({ peer }) => peer !== null).sort((a, b) => a.family - b.family);
   const last = heard.find(isFresh) ?? heard[0];
   return {
-    name: heard[0]?.peer?.address ?? 'peer',
+    name: failover.pair?.peer?.name ?? heard[0]?.peer?.address ?? 'peer',
     role: peerRole(failover),
-    facts: [...advertisementFacts(last), ...reportFacts(failover.peer)],
+    facts: [...summaryFacts(failover.pair), ...advertisementFacts(last), ...reportFacts(failover.peer)],
     routers: failover.routers.map(peerLine),
-    notes: [],
+    notes: pairNotes(failover.pair),
   };
 }
 
@@ -207,6 +207,33 @@ function advertisementFacts(router: Router | undefined): Fact[] {
     ...(isFresh(router) ? [{ label: 'Priority', value: String(last.priority) }] : []),
     { label: 'Advertised', value: formatAgo(last.ageMillis) },
   ];
+}
+
+/** What it says of itself. */
+function summaryFacts(pair: Failover['pair']): Fact[] {
+  const peer = pair?.peer ?? null;
+  if (pair === null || peer === null) return [];
+  return [
+    { label: 'Version', value: peer.version },
+    { label: 'Up', value: formatAge(peer.uptimeSeconds * 1_000) },
+    ...(pair.reachable
+      ? []
+      : [{ label: 'Not reached for', value: formatAge(pair.ageMillis ?? 0), tone: 'bad' as const }]),
+    ...peer.services.map(({ name, eligible, backends, connections }): Fact => {
+      const value = `${eligible} of ${formatNumber(backends, 'backend')}, ${formatNumber(connections, 'connection')}`;
+      return { label: `Service ${name}`, value, ...(eligible === 0 ? { tone: 'warn' } : {}) };
+    }),
+  ];
+}
+
+function pairNotes(pair: Failover['pair']): Fact[] {
+  if (pair === null || pair.peer === null) return [];
+  const { drift, driftUnknown, reachable } = pair;
+  if (drift === null) {
+    return reachable ? [{ label: 'Configuration', value: `not compared: ${driftUnknown ?? 'unknown'}` }] : [];
+  }
+  if (drift.length === 0) return [{ label: 'Configuration', value: 'the same on both nodes' }];
+  return [{ label: 'Not configured alike', value: drift.join(', '), tone: 'warn' }];
 }
 
 function reportFacts(peer: Failover['peer']): Fact[] {

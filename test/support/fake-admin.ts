@@ -87,6 +87,21 @@ export function statusOf(changes: Partial<Status> = {}): Status {
         stateAgeMillis: 12_000,
       },
       peer: { reportAgeMillis: 200, reaches: 2, peerReaches: 2, yields: null },
+      pair: {
+        peer: {
+          name: 'lb-b',
+          version: '0.1.0',
+          uptimeSeconds: 90,
+          routers: [{ group: 'main', vrid: 51, family: 4, state: 'Backup', priority: 100 }],
+          services: [{ name: 'web', connections: 0, backends: 2, eligible: 2 }],
+          config: [],
+        },
+        ageMillis: 200,
+        reachable: true,
+        drift: [],
+        driftSeconds: 0,
+        driftUnknown: null,
+      },
       trackers: [
         {
           name: 'uplink',

@@ -56,8 +56,10 @@ function failoverLines({ failover }: Status, at: number): Line[] {
       : [{ text: `  unfit: ${failover.unfitReason ?? 'unknown'}`, tone: 'bad' as const }]),
     ...peerSpans(failover.routers),
   ];
+  const { pair } = failover;
   return [
     line,
+    ...(pair === null || pair.peer === null ? [] : [pairLine(pair)]),
     ...failover.drains.map(({ group, role, connections, endsInMillis }): Line => {
       const what =
         role === 'taker'
@@ -89,6 +91,21 @@ function peerSpans(routers: readonly RouterStatus[]): Span[] {
   if (peer === undefined || peer === null) return [{ text: '  no peer heard', tone: 'dim' }];
   return [
     { text: `  peer ${peer.address} prio ${peer.priority}, ${formatAge(peer.ageMillis)} ago`, tone: 'dim' },
+  ];
+}
+
+type Pair = NonNullable<NonNullable<Status['failover']>['pair']>;
+
+/** The other node as it says of itself. */
+function pairLine({ peer, ageMillis, reachable, drift }: Pair): Line {
+  const states = [...new Set(peer?.routers.map(({ state }) => state) ?? [])].join(', ');
+  return [
+    label('pair'),
+    { text: `${peer?.name ?? 'peer'} ${states}, tandem ${peer?.version ?? '?'}` },
+    ...(reachable ? [] : [{ text: `, not reached for ${formatAge(ageMillis ?? 0)}`, tone: 'bad' as const }]),
+    ...(drift === null || drift.length === 0
+      ? []
+      : [{ text: `, not configured alike: ${drift.join(', ')}`, tone: 'warn' as const }]),
   ];
 }
 

@@ -6,6 +6,7 @@ export const checkDaemon: Check = (facts) => [
   ...configuration(facts),
   ...daemon(facts),
   ...(facts.daemon.kind === 'running' ? drift(facts, facts.daemon.status) : []),
+  ...(facts.daemon.kind === 'running' ? pairDrift(facts.daemon.status) : []),
 ];
 
 function configuration({ config, configWarnings }: Facts): Finding[] {
@@ -56,6 +57,26 @@ function drift({ config, configChangedAt }: Facts, status: Status): Finding[] {
     return [warning('config-drift', null, seen, 'tandem reload; it tells what has changed')];
   }
   return [ok('config-drift', null, 'the daemon runs with the file as it is')];
+}
+
+/** Are both nodes configured alike? The daemon compares them; nothing is said without [failover.peer]. */
+function pairDrift({ failover }: Status): Finding[] {
+  const pair = failover?.pair ?? null;
+  if (pair === null) return [];
+  const { peer, drift: differs, driftUnknown } = pair;
+  if (differs === null) {
+    return [
+      skipped(
+        'pair-drift',
+        null,
+        driftUnknown ?? 'not known',
+        'tandem status on both nodes; tandem upgrade --plan',
+      ),
+    ];
+  }
+  if (differs.length === 0) return [ok('pair-drift', null, `configured like its peer ${peer?.name ?? ''}`)];
+  const fix = 'compare the files of both nodes, correct one, and tandem reload there';
+  return [warning('pair-drift', null, `not configured like its peer: ${differs.join(', ')}`, fix)];
 }
 
 /** What names alone show; the time of the file shows the rest. */

@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { MAX_SECTIONS, MAX_SUMMARY_ROUTERS, MAX_SUMMARY_SERVICES } from '../../model/peer-report.ts';
 import { WITNESS_STATES } from '../../model/witness.ts';
 
 /**
@@ -31,6 +32,31 @@ const condition = z.strictObject({
   starved: z.array(z.string().max(64)).max(MAX_STARVED),
 });
 export type Condition = z.infer<typeof condition>;
+
+const count = z.number().int().min(0).max(1_000_000_000);
+const label = z.string().max(80);
+
+/** A node in short. Later versions may add fields to every part of it. */
+const nodeSummary = z.object({
+  name: label,
+  version: z.string().max(32),
+  uptimeSeconds: z.number().min(0),
+  routers: z
+    .array(
+      z.object({
+        group: label,
+        vrid: z.number().int().min(1).max(255),
+        family: z.union([z.literal(4), z.literal(6)]),
+        state: z.enum(['Initialize', 'Backup', 'Active']),
+        priority: z.number().int().min(0).max(255),
+      }),
+    )
+    .max(MAX_SUMMARY_ROUTERS),
+  services: z
+    .array(z.object({ name: label, connections: count, backends: count, eligible: count }))
+    .max(MAX_SUMMARY_SERVICES),
+  config: z.array(z.object({ section: label, digest: z.string().max(16) })).max(MAX_SECTIONS),
+});
 
 /** A request to take over, before it is one and when it is. */
 const transfer = {
@@ -80,6 +106,8 @@ const peerMessage = z.discriminatedUnion('type', [
     up: z.number().int().min(0).max(1_000_000),
     /** Absent without a witness. */
     witness: z.enum(WITNESS_STATES).optional(),
+    /** Absent from earlier versions. One that makes no sense does not take the rest of the report with it. */
+    node: nodeSummary.optional().catch(undefined),
   }),
 ]);
 export type PeerMessage = z.infer<typeof peerMessage>;

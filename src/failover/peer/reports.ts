@@ -2,7 +2,12 @@ import type { Clock, Timer } from '../../lib/clock.ts';
 import { between, type Duration, type Instant, millis, seconds } from '../../lib/duration.ts';
 import type { Emit } from '../../model/event.ts';
 import type { PeerSpec } from '../../model/failover.ts';
-import type { PeerReport } from '../../model/peer-report.ts';
+import {
+  MAX_SUMMARY_ROUTERS,
+  MAX_SUMMARY_SERVICES,
+  type NodeSummary,
+  type PeerReport,
+} from '../../model/peer-report.ts';
 import { type ChannelEnd, connectPeer, type PeerChannel } from './channel.ts';
 import type { PeerMessage } from './messages.ts';
 import type { CallerHandlers } from './server.ts';
@@ -153,13 +158,15 @@ export class PeerReports {
   }
 
   #message(): ReportMessage {
-    const { fit, reach, witness } = this.#options.report();
+    const { fit, reach, witness, node } = this.#options.report();
     const seen = witness === null ? {} : { witness };
-    return { type: 'report', version: 1, fit, backends: reach.digest, up: reach.up, ...seen };
+    const self = node === null ? {} : { node: wireSummary(node) };
+    return { type: 'report', version: 1, fit, backends: reach.digest, up: reach.up, ...seen, ...self };
   }
 
-  #hear({ fit, backends, up, witness }: ReportMessage): void {
-    const report = { fit, reach: { digest: backends, up }, witness: witness ?? null };
+  #hear({ fit, backends, up, witness, node }: ReportMessage): void {
+    const reach = { digest: backends, up };
+    const report = { fit, reach, witness: witness ?? null, node: node ?? null };
     this.#heard = { report, at: this.#options.clock.now() };
     if (this.#told === true) return;
     this.#told = true;
@@ -179,3 +186,11 @@ export class PeerReports {
     this.#options.emit({ level, name: 'failover.peer', message, fields: { peer: address.text } });
   }
 }
+
+/** As much of it as a report has room for. */
+const wireSummary = ({ routers, services, config, ...rest }: NodeSummary): ReportMessage['node'] => ({
+  ...rest,
+  routers: routers.slice(0, MAX_SUMMARY_ROUTERS),
+  services: services.slice(0, MAX_SUMMARY_SERVICES),
+  config: [...config],
+});

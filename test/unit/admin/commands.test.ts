@@ -82,6 +82,7 @@ const ARGUMENTS: Readonly<Record<string, readonly string[]>> = {
   'backends maintenance': ['web/*'],
   'backends weight': ['web/*', '5'],
   'failover handover': ['--wait'],
+  upgrade: ['--plan'],
 };
 
 describe('the commands', () => {

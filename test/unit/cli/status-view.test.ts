@@ -37,6 +37,8 @@ service-connections web  [--------------------]    0%  7 of 20k
 
 failover  agent running, pid 4242, real-time, heard 40ms ago, node fit
   peer  reported 200ms ago, reaches 2 backends, this node 2
+  pair  lb-b Backup, tandem 0.1.0, up 1m30s
+        there: web 2/2 backends, 0 connections
   witness 10.0.0.254 (arp)  up for 12s, answers on eth0
   tracker uplink (interface)  down for 12s, priority -50, eth1 has no carrier
   main  Active for 2m40s (active-down-expired)  IPv4, vrid 51 on eth0, priority 200

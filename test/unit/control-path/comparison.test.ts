@@ -19,7 +19,9 @@ function run(looks: readonly (readonly [number, number | null])[], peer: Partial
   return looks
     .map(([own, theirs], second) => {
       const report =
-        theirs === null ? null : { fit: true, reach: { digest: 'a', up: theirs }, witness: null, ...peer };
+        theirs === null
+          ? null
+          : { fit: true, reach: { digest: 'a', up: theirs }, witness: null, node: null, ...peer };
       const found: Comparison = compareReach(
         state,
         { digest: 'a', up: own },
@@ -44,7 +46,7 @@ describe('the comparison of backends with the peer', () => {
 
   it('says with figures why', () => {
     const state = { worseSince: instant(0), yieldedAt: 1, wellSince: null };
-    const peer = { fit: true, reach: { digest: 'a', up: 3 }, witness: null };
+    const peer = { fit: true, reach: { digest: 'a', up: 3 }, witness: null, node: null };
     expect(compareReach(state, { digest: 'a', up: 1 }, peer, POLICY, instant(1)).reason).toBe(
       'this node reaches 1 of the backends, its peer 3',
     );

@@ -29,6 +29,7 @@ if (SERVICE === undefined) throw new Error('the configuration has a service');
 const FAILOVER = STATUS.failover;
 if (FAILOVER === null) throw new Error('the daemon has failover');
 
+const PAIR = { peer: null, ageMillis: 100, reachable: true, drift: [], driftSeconds: 0, driftUnknown: null };
 const unicast = (...peers: string[]) => ({ source: null, peers: peers.map((text) => parseIp(text)!) });
 const v2 = { version: 2, advertiseInterval: seconds(1) } as const;
 const daemonFailover = (over: Partial<typeof FAILOVER>): Facts =>
@@ -82,6 +83,20 @@ const CASES: Readonly<Record<Code, readonly Case[]>> = {
       'warning',
       facts({ config: config({ services: [{ ...SERVICE, name: 'new' }] }) }),
       'service new does not run; service web runs still',
+    ],
+  ],
+  'pair-drift': [
+    [
+      'a service that differs',
+      'warning',
+      daemonFailover({ pair: { ...PAIR, drift: ['service web differs'] } }),
+      'not configured like its peer: service web differs',
+    ],
+    [
+      'a peer of another version',
+      'skipped',
+      daemonFailover({ pair: { ...PAIR, drift: null, driftUnknown: 'this node runs Tandem 1, its peer 2' } }),
+      'its peer 2',
     ],
   ],
   interface: [

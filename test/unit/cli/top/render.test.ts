@@ -33,6 +33,7 @@ describe('renderScreen', () => {
     expect(text()).toBe(`\
 lb-a  tandem 0.0.0, pid 99, up 3m12s                         every 1s  00:17:40Z
 failover  main/v4 Active 2m40s  peer 10.0.0.2 prio 100, 31ms ago
+pair      lb-b Backup, tandem 0.1.0
 clients   7  new -/s  in -/s  out -/s  queued 0  refused -/s
 workers   1 of 1 running, native relay, loop 1ms late at most
 service conns web      [|       7/20k]
@@ -40,7 +41,7 @@ SERVICE / BACKEND       STATE     WEIGHT     CONNS  NEW/S  ERR/S    IN/S   OUT/S
 web  tcp 10.0.0.100:80~ 2/2 up               7/20k      -      -       -       -
  |-10.0.1.11:8080       up            10     4/500      -      -       -       -
  \`-10.0.1.12:8080       up            10         3      -      -       -       -
-${'\n'.repeat(11)}
+${'\n'.repeat(10)}
 EVENTS
 00:17:39 backend.down web: backend 10.0.1.12:8080 is down (connection refused)
 ?:help d:drain r:ready m:maint w:weight H:handover s:sort /:find p:pause q:quit`);

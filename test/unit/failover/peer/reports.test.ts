@@ -1,10 +1,12 @@
 import { beforeEach, describe, expect, test } from 'vitest';
 import type { ChannelHandlers, connectPeer, PeerChannel } from '../../../../src/failover/peer/channel.ts';
+import { MAX_FRAME } from '../../../../src/failover/peer/frame.ts';
 import { decodeMessage, encodeMessage, type PeerMessage } from '../../../../src/failover/peer/messages.ts';
 import { PeerReports } from '../../../../src/failover/peer/reports.ts';
 import type { CallerHandlers } from '../../../../src/failover/peer/server.ts';
 import { millis, seconds } from '../../../../src/lib/duration.ts';
 import type { EventInput } from '../../../../src/model/event.ts';
+import type { NodeSummary } from '../../../../src/model/peer-report.ts';
 import { addr } from '../../../support/golden.ts';
 import { ManualClock } from '../../../support/manual-clock.ts';
 import { endpoint } from '../../../support/specs.ts';
@@ -29,11 +31,13 @@ let clock: ManualClock;
 let lines: Line[];
 let events: EventInput[];
 let reports: PeerReports;
+let own: NodeSummary | null;
 
 beforeEach(() => {
   clock = new ManualClock();
   lines = [];
   events = [];
+  own = null;
   const connect: typeof connectPeer = (_, __, handlers) => {
     const line: Line = { handlers, sent: [], closed: false };
     lines.push(line);
@@ -44,7 +48,7 @@ beforeEach(() => {
     secret: new Uint8Array(32),
     clock,
     emit: (event) => events.push(event),
-    report: () => ({ fit: false, reach: { digest: 'xyz', up: 1 }, witness: null }),
+    report: () => ({ fit: false, reach: { digest: 'xyz', up: 1 }, witness: null, node: own }),
     connect,
   });
 });
@@ -74,7 +78,12 @@ describe('over a connection of our own', () => {
     clock.advance(seconds(2));
     expect(last().sent).toHaveLength(5);
     expect(last().sent[0]).toEqual({ type: 'report', version: 1, fit: false, backends: 'xyz', up: 1 });
-    expect(reports.latest()).toEqual({ fit: true, reach: { digest: 'abc', up: 3 }, witness: null });
+    expect(reports.latest()).toEqual({
+      fit: true,
+      reach: { digest: 'abc', up: 3 },
+      witness: null,
+      node: null,
+    });
     clock.advance(millis(1_100));
     expect(reports.latest()).toBeNull();
     clock.advance(seconds(1));
@@ -162,4 +171,61 @@ test('a report of a later version is understood as far as it goes, a wrong one n
   for (const wrong of [{ up: -1 }, { up: 1e9 }, { up: '3' }, { backends: 'x'.repeat(65) }, { fit: 1 }]) {
     expect(decodeMessage(JSON.stringify({ ...REPORT, ...wrong }))).toBeUndefined();
   }
+});
+
+describe('a node in short', () => {
+  const router = { group: 'main', vrid: 51, family: 4, state: 'Active', priority: 200 } as const;
+  const node: NodeSummary = {
+    name: 'lb-b',
+    version: '9.9.9',
+    uptimeSeconds: 12,
+    routers: [router],
+    services: [{ name: 'web', connections: 3, backends: 2, eligible: 1 }],
+    config: [{ section: 'service web', digest: '0123456789abcdef' }],
+  };
+  const received = (value: unknown): PeerMessage | undefined =>
+    decodeMessage(JSON.stringify({ ...REPORT, node: value }));
+
+  test('travels with the report, as much as there is room for', () => {
+    own = { ...node, routers: Array.from({ length: 40 }, () => router) };
+    reports.start();
+    last().handlers.onOpen();
+    const [sent] = last().sent;
+    if (sent?.type !== 'report') throw new Error('no report');
+    expect(sent.node?.routers).toHaveLength(32);
+    expect(decodeMessage(encodeMessage(sent))).toEqual(sent);
+    last().handlers.onMessage({ ...sent, node: { ...node, routers: [router], services: [], config: [] } });
+    expect(reports.latest()?.node?.name).toBe('lb-b');
+  });
+
+  test('of the greatest size still fits into a frame', () => {
+    const long = 'x'.repeat(64);
+    const most = {
+      ...node,
+      name: long,
+      routers: Array.from({ length: 32 }, () => ({ ...router, group: long, state: 'Initialize' })),
+      services: Array.from({ length: 64 }, () => ({
+        ...{ name: long, connections: 1e9, backends: 1e9, eligible: 1e9 },
+      })),
+      config: Array.from({ length: 96 }, () => ({ section: `service ${long}`, digest: '0'.repeat(16) })),
+    };
+    expect(received(most)).toMatchObject({ node: most });
+    expect(JSON.stringify({ ...REPORT, node: most }).length).toBeLessThan(MAX_FRAME);
+  });
+
+  test('may hold more in a later version; what makes no sense is left out, the report stays', () => {
+    expect(received({ ...node, new: 1, routers: [{ ...router, also: 'new' }] })).toEqual({ ...REPORT, node });
+    for (const bad of [
+      null,
+      7,
+      {},
+      { ...node, routers: Array.from({ length: 33 }, () => router) },
+      { ...node, routers: [{ ...router, priority: 300 }] },
+      { ...node, services: [{ name: 'web', connections: -1, backends: 2, eligible: 1 }] },
+      { ...node, name: 'x'.repeat(81) },
+      { ...node, uptimeSeconds: 'long' },
+    ]) {
+      expect(received(bad)).toEqual({ ...REPORT, node: undefined });
+    }
+  });
 });
