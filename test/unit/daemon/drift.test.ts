@@ -66,6 +66,18 @@ describe('what runs against the file', () => {
     expect(compare(running, [], running).changes).toEqual([]);
   });
 
+  it('takes for the failover agent what that was started with', () => {
+    const failover = (startup: string): string =>
+      `${BASE}[failover]\ninterface = "eth9"\nstartup_delay = "${startup}"\n[[failover.group]]\nvrid = 51\naddresses = ["10.0.0.9/24"]\n`;
+    const started = load(failover('1s'));
+    const agentStarted = load(failover('2s'));
+    const running = load(failover('3s'));
+    const { changes } = drift.compare({ running, started, agentStarted }, []);
+    expect(changes.map(({ key, before, after, restart }) => [key, before, after, restart])).toEqual([
+      ['failover.startup_delay', '"2s"', '"3s"', true],
+    ]);
+  });
+
   it('says why a file cannot be loaded, and compares with what is in force', () => {
     const running = load();
     writeFileSync(path, BASE.replace('weight', 'weigth'));
