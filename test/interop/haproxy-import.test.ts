@@ -55,6 +55,20 @@ frontend chained
     default_backend chained
 backend chained
     server one 10.94.0.11:8080 send-proxy
+
+frontend tls
+    bind 10.94.0.1:84
+    tcp-request inspect-delay 3s
+    tcp-request content accept if { req.ssl_hello_type 1 }
+    tcp-request content reject
+    acl for_two req.ssl_sni -i two.example
+    use_backend only_two if for_two
+    use_backend only_sorry if { req.ssl_sni -m end .apps.example }
+    default_backend chained
+backend only_two
+    server two 10.94.0.12:8080 send-proxy
+backend only_sorry
+    server sorry 10.94.0.13:8080 send-proxy
 `;
 
 const support = (name: string): string => fileURLToPath(new URL(`../support/${name}`, import.meta.url));
@@ -75,14 +89,14 @@ describe.skipIf(missing('haproxy') !== null).each(['haproxy', 'tandem'] as const
     };
 
     /** What each of `count` clients is greeted with. */
-    async function ask(port: number, count: number, ...keep: 'keep'[]): Promise<string[]> {
+    async function ask(port: number, count: number, ...rest: string[]): Promise<string[]> {
       const { stdout, stderr } = await client.run([
         'node',
         support('asker.mjs'),
         '10.94.0.1',
         String(port),
         String(count),
-        ...keep,
+        ...rest,
       ]);
       expect(stderr).toBe('');
       return JSON.parse(stdout) as string[];
@@ -158,6 +172,15 @@ describe.skipIf(missing('haproxy') !== null).each(['haproxy', 'tandem'] as const
       const script = `const s=require("net").connect(83,"10.94.0.1");s.write("${header}");s.on("data",(d)=>{process.stdout.write(d);s.destroy()})`;
       const { stdout } = await client.run(['node', '-e', script], { timeoutMs: 10_000 });
       expect(stdout).toMatch(/^one PROXY TCP4 192\.0\.2\.7 192\.0\.2\.8 4711 83\n$/);
+    });
+
+    test('chooses by the TLS server name', async () => {
+      const by = async (name: string): Promise<string> => (await ask(84, 1, name))[0]?.split(' ')[0] ?? '';
+      expect(await by('two.example')).toBe('two');
+      expect(await by('TWO.example')).toBe('two');
+      expect(await by('a.apps.example')).toBe('sorry');
+      expect(await by('a.b.apps.example')).toBe('sorry');
+      expect(await by('apps.example')).toBe('one');
     });
 
     test('uses the first backup alone when nobody else is left, and goes back', async () => {

@@ -1,15 +1,35 @@
 // Connects COUNT times, one after the other, and prints as JSON what each was greeted with, or "refused":
-//   node asker.mjs HOST PORT COUNT [keep]
-// With "keep" every connection stays open until all have been made.
+//   node asker.mjs HOST PORT COUNT [keep] [SERVER-NAME]
+// With "keep" every connection stays open until all have been made; with a name each begins with a TLS greeting.
 import { connect } from 'node:net';
+import { Duplex } from 'node:stream';
+import { connect as secure } from 'node:tls';
 
-const [host, port, count, keep] = process.argv.slice(2);
+const [host, port, count, ...rest] = process.argv.slice(2);
+const keep = rest.find((word) => word === 'keep');
+const serverName = rest.find((word) => word !== 'keep');
 const open = [];
+
+/** A ClientHello as TLS writes it. */
+const hello = (servername) =>
+  new Promise((resolve) => {
+    const socket = new Duplex({
+      read() {},
+      write(chunk, _encoding, done) {
+        resolve(chunk);
+        done();
+      },
+    });
+    secure({ socket, servername }).on('error', () => undefined);
+  });
+
+const greeting = serverName === undefined ? '' : await hello(serverName);
 
 const ask = () =>
   new Promise((resolve) => {
     const socket = connect(Number(port), host);
     let text = '';
+    if (greeting !== '') socket.write(greeting);
     const done = (answer) => {
       if (keep === undefined) socket.destroy();
       else open.push(socket);

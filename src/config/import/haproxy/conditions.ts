@@ -1,3 +1,4 @@
+import type { Lists } from './lists.ts';
 import type { ProxySection } from './proxy.ts';
 import type { Statement } from './statement.ts';
 
@@ -63,7 +64,7 @@ function readAlternatives(words: readonly string[], proxy: ProxySection): Condit
     if (word === '{') {
       const end = words.indexOf('}', at);
       if (end < 0) return undefined;
-      tests = listOf(readTest(words.slice(at + 1, end)));
+      tests = listOf(readTest(words.slice(at + 1, end), proxy.lists));
       at = end;
     } else tests = namedTests(word, proxy);
     if (tests === undefined) return undefined;
@@ -97,7 +98,7 @@ const PREDEFINED: Readonly<Record<string, Test>> = {
 function namedTests(name: string, proxy: ProxySection): Test[] | undefined {
   const lines = proxy.acls(name);
   if (lines.length === 0) return Object.hasOwn(PREDEFINED, name) ? listOf(PREDEFINED[name]) : undefined;
-  const tests = lines.map(({ words }) => readTest(words.slice(2)));
+  const tests = lines.map(({ words }) => readTest(words.slice(2), proxy.lists));
   const known = tests.filter((test) => test !== undefined);
   return known.length === tests.length ? known : undefined;
 }
@@ -111,10 +112,11 @@ export function markAcls(words: readonly string[], proxy: ProxySection): void {
 
 const OPERATORS = new Set(['eq', 'ge', 'gt', 'le', 'lt']);
 
-/** Undefined for values in files, and for what else is no test by itself. */
-function readTest([first = '', ...rest]: readonly string[]): Test | undefined {
-  const [, name = '', argument] = /^([a-z0-9_.]+)(?:\(([^()]*)\))?(?:,lower)?$/.exec(first) ?? [];
-  if (name === '') return undefined;
+/** Undefined for files that are not there, and for what else is no test by itself. */
+function readTest([first = '', ...rest]: readonly string[], lists: Lists): Test | undefined {
+  const [, criterion = '', argument] = /^([a-z0-9_.]+)(?:\(([^()]*)\))?(?:,lower)?$/.exec(first) ?? [];
+  if (criterion === '') return undefined;
+  const values: string[] = [];
   let method: string | undefined;
   let at = 0;
   for (; rest[at]?.startsWith('-') === true; at++) {
@@ -124,8 +126,12 @@ function readTest([first = '', ...rest]: readonly string[]): Test | undefined {
       break;
     }
     if (flag === '-m') method = rest[++at];
-    else if (flag !== '-i' && flag !== '-n') return undefined;
+    else if (flag === '-f') {
+      const lines = lists(rest[++at] ?? '');
+      if (lines === undefined) return undefined;
+      for (const line of lines) values.push(line);
+    } else if (flag !== '-i' && flag !== '-n') return undefined;
   }
   const operator = OPERATORS.has(rest[at] ?? '') ? rest[at++] : undefined;
-  return { criterion: name, argument, method, operator, values: rest.slice(at) };
+  return { criterion, argument, method, operator, values: [...values, ...rest.slice(at)] };
 }

@@ -68,8 +68,12 @@ export function convertHealth(
   servers: readonly Server[],
   find: FindServer,
   jitter: string | undefined,
+  sendsHeader: boolean,
 ): TomlTable | undefined {
-  const candidates = servers.flatMap((server) => candidateOf(back, server, find));
+  const candidates = servers
+    .flatMap((server) => candidateOf(back, server, find))
+    // a header of checks is that of clients
+    .map((one) => (sendsHeader ? one : { ...one, health: { ...one.health, send_proxy: undefined } }));
   const [chosen] = mostCommon(candidates, contentOf);
   const checked = new Set(candidates.map(({ server }) => server));
   for (const server of servers) {
@@ -181,8 +185,10 @@ function probeOf(back: ProxySection, server: Server): Probe {
   if (option !== undefined && kind === 'option external-check') return programProbe(back, option);
   if (server.has('check-ssl'))
     server.remarkOption('check-ssl', 'changed', '`health.type = "tcp"` connects only, without TLS');
-  server.option('verify');
-  server.option('check-sni');
+  for (const name of ['verify', 'check-sni']) {
+    server.option(name);
+    server.remarkOwnOption(name, 'needless', 'the check has no TLS');
+  }
   if (kind !== 'option tcp-check') return { keys: { type: 'tcp' }, port: undefined, sendProxy: false };
   for (const rule of ruleset(back, 'tcp-check', 'tcp-check')) back.journal.read(rule);
   const connect = onlyFirst(back, 'tcp-check connect', 'one connection for each check: left out');

@@ -130,7 +130,7 @@ function convertBack(source: Source, back: ProxySection, chosen: Members): BackV
   const shared = common.size === 1 && agents.size === members.length;
   const backends = backendTables(back, members, shared ? new Map() : agents);
   const limited = backends.some(({ values }) => values['max_connections'] !== undefined);
-  const health = convertHealth(back, servers, findServer, globals.jitter);
+  const health = convertHealth(back, servers, findServer, globals.jitter, chosen.header !== undefined);
   const hello = source.listening !== undefined && (routes.length > 0 || hashesNames(back));
   const preface = hello ? inspectDelay(front) : undefined;
   const queue = queueMax(source, back, members);

@@ -17,11 +17,8 @@ export function readGlobals(blocks: readonly Block[], journal: Journal<Item>): G
   const [first] = blocks;
   if (first === undefined) return { maxConnections: undefined, jitter: undefined, tables: [] };
   for (const { head } of blocks) journal.read(head);
-  const all = new ProxySection(
-    { ...first, statements: blocks.flatMap(({ statements }) => statements) },
-    undefined,
-    journal,
-  );
+  const statements = blocks.flatMap((block) => block.statements);
+  const all = new ProxySection({ ...first, statements }, undefined, journal, () => undefined);
   all.own('setenv', 'presetenv', 'unsetenv', 'resetenv', 'external-check', 'insecure-fork-wanted');
   const most = all.number(1, 'maxconn', 0, 2_147_483_647);
   const maxConnections = most === undefined || most === 0 ? undefined : Math.min(most, 10_000_000);

@@ -8,6 +8,7 @@ import { hashesNames } from './convert-schedule.ts';
 import { convertService } from './convert-service.ts';
 import { type Globals, readGlobals } from './globals.ts';
 import type { Variables } from './lexer.ts';
+import { listsOf } from './lists.ts';
 import { Proxies } from './proxies.ts';
 import type { ProxySection } from './proxy.ts';
 import { byPort, type Listening, readBinds, Taken } from './read-binds.ts';
@@ -38,7 +39,7 @@ export function importHaproxy(
     blocks.filter(({ section }) => section.kind === 'global'),
     journal,
   );
-  const proxies = new Proxies(blocks, journal);
+  const proxies = new Proxies(blocks, journal, listsOf(reader));
   const services = new Converter(proxies, globals).run();
   proxies.remarkUnused();
   const toml = renderFile(first, 'docs/coming-from-haproxy.md', [...globals.tables, ...services]);

@@ -79,7 +79,7 @@ const ROWS: readonly Row[] = [
   ['proxy', '', 'mode', 'carried', 'tcp or http', '`protocol = "tcp"`; a proxy in `mode http` is left out as a whole'],
   ['proxy', '', 'bind', 'carried', 'where it listens', '`listen`'],
   ['proxy', '', 'default_backend', 'carried', 'where clients go', 'the backends of the service'],
-  ['proxy', '', 'use_backend', 'carried', 'where some clients go', '`[[service.sni]]` for conditions on `req.ssl_sni`; others cannot be carried over'],
+  ['proxy', '', 'use_backend', 'carried', 'where some clients go', '`[[service.sni]]` for conditions on `req.ssl_sni`, and maps by it; others cannot be carried over'],
   ['proxy', '', 'acl', 'carried', 'a condition with a name', 'written out where it is used'],
   ['proxy', '', 'maxconn', 'carried', 'connections at once', '`max_connections`'],
   ['proxy', '', 'backlog', 'carried', 'connections that the kernel holds', '`backlog`'],

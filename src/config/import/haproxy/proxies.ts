@@ -1,4 +1,5 @@
 import type { Journal } from '../journal.ts';
+import type { Lists } from './lists.ts';
 import { ProxySection } from './proxy.ts';
 import { readServers, type Server } from './read-server.ts';
 import type { Block, Item } from './statement.ts';
@@ -13,7 +14,7 @@ export class Proxies {
   readonly #served = new Set<ProxySection>();
   readonly #servers = new Map<ProxySection, ReadonlyMap<string, Server>>();
 
-  constructor(blocks: readonly Block[], journal: Journal<Item>) {
+  constructor(blocks: readonly Block[], journal: Journal<Item>, lists: Lists) {
     this.#journal = journal;
     let defaults: ProxySection | undefined;
     const named = new Map<string, ProxySection>();
@@ -25,7 +26,7 @@ export class Proxies {
       const inherited = from === undefined ? (kind === 'defaults' ? undefined : defaults) : named.get(from);
       if (from !== undefined && inherited === undefined)
         journal.remark(block.head, 'missing', `there is no defaults section ${from}`);
-      const proxy = new ProxySection(block, inherited, journal);
+      const proxy = new ProxySection(block, inherited, journal, lists);
       if (kind === 'defaults') {
         defaults = proxy;
         if (words[0] !== 'from' && words[0] !== undefined) named.set(words[0], proxy);

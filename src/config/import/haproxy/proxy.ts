@@ -1,4 +1,5 @@
 import type { Journal } from '../journal.ts';
+import type { Lists } from './lists.ts';
 import type { Block, Item, Statement } from './statement.ts';
 
 /** A frontend, backend, listen or defaults section with what it inherits. Every look at it is in the journal. */
@@ -8,18 +9,21 @@ export class ProxySection {
   readonly name: string;
   readonly inherited: ProxySection | undefined;
   readonly journal: Journal<Item>;
+  /** Files that its conditions name. */
+  readonly lists: Lists;
   /** By the whole keyword ("option redispatch") and by its first word. */
   readonly #byPhrase = new Map<string, Statement[]>();
   readonly #order = new Map<Statement, number>();
   readonly #acls: ReadonlyMap<string, Statement[]>;
 
   /** `inherited` is its defaults section. */
-  constructor(block: Block, inherited: ProxySection | undefined, journal: Journal<Item>) {
+  constructor(block: Block, inherited: ProxySection | undefined, journal: Journal<Item>, lists: Lists) {
     this.block = block;
     this.kind = block.section.kind;
     this.name = block.section.name;
     this.inherited = inherited;
     this.journal = journal;
+    this.lists = lists;
     for (const [index, statement] of block.statements.entries()) {
       this.#order.set(statement, index);
       for (const phrase of new Set([statement.keyword, statement.words[0] ?? ''])) {

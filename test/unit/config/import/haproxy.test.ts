@@ -521,6 +521,35 @@ describe('routes by server name', () => {
     expect(configOf(result).services[0]?.sni).toEqual([]);
   });
 
+  test('names in files, and maps', () => {
+    const files = {
+      '/n.lst': '# names\nx.example\n\n y.example \n',
+      '/m.map': 'x.example b\nz.example a\n# none\n.w.example b\n',
+    };
+    const routes = (rules: string): unknown =>
+      configOf(importHaproxyText(front(rules), {}, files)).services[0]?.sni.map(({ names, service }) => [
+        service,
+        names,
+      ]);
+    expect(routes('use_backend a if { req.ssl_sni -i -f /n.lst v.example }')).toEqual([
+      ['a', ['x.example', 'y.example', 'v.example']],
+    ]);
+    expect(routes('use_backend %[req.ssl_sni,lower,map_end(/m.map)]')).toEqual([
+      ['b', ['x.example', '*.x.example', '*.w.example']],
+      ['a', ['z.example', '*.z.example']],
+    ]);
+    const mapped = importHaproxyText(front('use_backend %[req.ssl_sni,lower,map(/m.map,b)]'), {}, files);
+    expect(told(mapped, 'use_backend')).toEqual([
+      'missing: without lines of the map that are no server name and backend',
+    ]);
+    expect(configOf(mapped).services[0]).toMatchObject({
+      sni: [{ names: ['x.example'] }, { names: ['z.example'] }],
+      backends: [{ endpoint: { address: { text: '10.0.0.2' } } }],
+    });
+    expect(told(mapped, 'default_backend')[0]).toMatch(/^needless/);
+    expect(listenOf(' tcp-request connection reject if { src -f /nowhere }').deny).toEqual([]);
+  });
+
   test('a line without a condition takes everybody', () => {
     const service = serviceOf(front('use_backend b'), 'f');
     expect(service.backends[0]?.endpoint.address.text).toBe('10.0.0.2');
