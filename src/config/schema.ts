@@ -66,7 +66,7 @@ const dataPath = z.strictObject({
   relay: oneOf(RELAYS)
     .default('auto')
     .describe(
-      "what accepts, connects and moves the bytes of TCP and the datagrams of UDP: the native addon, Node's `net` and `dgram` (slower), or the first of them that works. `tandem status` says which runs. A change needs a restart",
+      "what accepts, connects and moves the bytes of TCP and the datagrams of UDP: the native addon, Node's `net` and `dgram` (slower), or the first of them that works. `tandem status` says which runs. A change needs a restart; until then a reload that asks for what only the native relay can do is refused",
     ),
 });
 
