@@ -1,5 +1,5 @@
-import { constants } from 'node:fs';
-import { type FileHandle, mkdir, open, rename, rm } from 'node:fs/promises';
+import { type BigIntStats, constants } from 'node:fs';
+import { type FileHandle, mkdir, open, rename, rm, stat } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import { EXIT, errnoOf, messageOf, TandemError } from '../lib/errors.ts';
 import { decodeState, encodeState, type KeptState, MAX_STATE_BYTES } from './runtime-state.ts';
@@ -18,6 +18,8 @@ export interface Loaded {
 export class RuntimeStore {
   readonly path: string;
   readonly #wallMillis: () => number;
+  /** Of the file as this daemon read or wrote it; null when there was none. */
+  #stamp: string | null = null;
 
   /** @param wallMillis wall-clock milliseconds since 1970 */
   constructor(path: string, wallMillis: () => number) {
@@ -32,9 +34,10 @@ export class RuntimeStore {
   async load(): Promise<Loaded> {
     let fault: string;
     try {
-      const text = await readText(this.path);
-      if (text === null) return { state: new Map(), setAside: null };
-      const decoded = decodeState(text);
+      const read = await readText(this.path);
+      if (read === null) return { state: new Map(), setAside: null };
+      const decoded = decodeState(read.text);
+      this.#stamp = read.stamp;
       if ('state' in decoded) return { state: decoded.state, setAside: null };
       fault = decoded.fault;
     } catch (error) {
@@ -45,27 +48,46 @@ export class RuntimeStore {
     try {
       await rename(this.path, aside);
       await syncDirectory(dirname(this.path));
+      this.#stamp = null;
     } catch (error) {
       throw this.#failed('set aside', error);
     }
     return { state: new Map(), setAside: { path: aside, fault } };
   }
 
-  /** On disk when it resolves. @throws TandemError 'state-file', with the file as it was */
+  /**
+   * On disk when it resolves. What another daemon has kept in the same file is not written over.
+   * @throws TandemError 'state-file', with the file as it was
+   */
   async save(state: KeptState): Promise<void> {
     const text = encodeState(state, new Date(this.#wallMillis()).toISOString());
     const fresh = `${this.path}.new`;
     try {
+      await this.#requireOwn();
       await makeDirectory(dirname(this.path));
       // one that a crash has left; "wx" then never writes through somebody's link
       await rm(fresh, { force: true });
-      await writeDurably(fresh, text);
+      const stamp = await writeDurably(fresh, text);
       await rename(fresh, this.path);
+      this.#stamp = stamp;
       await syncDirectory(dirname(this.path));
     } catch (error) {
+      if (error instanceof TandemError) throw error;
       await rm(fresh, { force: true }).catch(() => undefined);
       throw this.#failed('write', error);
     }
+  }
+
+  async #requireOwn(): Promise<void> {
+    const now = await stat(this.path, { bigint: true }).catch((error: unknown) => {
+      if (errnoOf(error) === 'ENOENT') return null;
+      throw error;
+    });
+    if (now === null || stampOf(now) === this.#stamp) return;
+    throw new TandemError('state-file', `another program has written the state file ${this.path}`, {
+      hint: 'every daemon needs its own [admin] state_file; a restart reads it as it is now',
+      exitStatus: EXIT.osError,
+    });
   }
 
   #failed(what: string, error: unknown): TandemError {
@@ -91,7 +113,10 @@ const REMEDIES: Readonly<Record<string, string>> = {
 /** It was read, and is nothing of ours. */
 class UnusableError extends Error {}
 
-async function readText(path: string): Promise<string | null> {
+/** Writing makes a new file each time. */
+const stampOf = ({ dev, ino, size, mtimeNs }: BigIntStats): string => [dev, ino, size, mtimeNs].join();
+
+async function readText(path: string): Promise<{ readonly text: string; readonly stamp: string } | null> {
   let file: FileHandle;
   try {
     // a pipe of that name must not stop the start
@@ -101,20 +126,21 @@ async function readText(path: string): Promise<string | null> {
     throw error;
   }
   try {
-    const stat = await file.stat();
-    if (!stat.isFile()) throw new UnusableError('it is not a regular file');
-    if (stat.size > MAX_STATE_BYTES) throw new UnusableError(`it is larger than ${MAX_STATE_BYTES} bytes`);
-    return await file.readFile('utf8');
+    const found = await file.stat({ bigint: true });
+    if (!found.isFile()) throw new UnusableError('it is not a regular file');
+    if (found.size > MAX_STATE_BYTES) throw new UnusableError(`it is larger than ${MAX_STATE_BYTES} bytes`);
+    return { text: await file.readFile('utf8'), stamp: stampOf(found) };
   } finally {
     await file.close();
   }
 }
 
-async function writeDurably(path: string, text: string): Promise<void> {
+async function writeDurably(path: string, text: string): Promise<string> {
   const file = await open(path, 'wx', 0o600);
   try {
     await file.writeFile(text);
     await file.sync();
+    return stampOf(await file.stat({ bigint: true }));
   } finally {
     await file.close();
   }

@@ -333,6 +333,22 @@ describe('a disk that does not take it', () => {
     expect([pools.admin('web', 'a'), onDisk()]).toEqual(['draining', ['web/a draining null']]);
   });
 
+  it('that another daemon writes to as well is not written over', async () => {
+    const first = await daemon();
+    const second = await daemon();
+    await first.changes.setState('web', 'a', 'draining', true);
+    await expect(second.changes.setState('web', 'b', 'draining', true)).rejects.toMatchObject({
+      code: 'state-file',
+      message: expect.stringContaining('another program has written'),
+    });
+    expect([second.pools.admin('web', 'b'), onDisk()]).toEqual(['ready', ['web/a draining null']]);
+    await first.changes.setWeight('web', 'a', 3, true);
+    expect(onDisk()).toEqual(['web/a draining 3']);
+    rmSync(path);
+    await first.changes.setWeight('web', 'a', 4, true);
+    expect(onDisk()).toEqual(['web/a draining 4']);
+  });
+
   it('a temporary file of a crash, also as a link, is not written through', async () => {
     writeFileSync(join(directory, 'victim'), 'precious');
     symlinkSync(join(directory, 'victim'), `${path}.new`);
