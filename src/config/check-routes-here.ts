@@ -28,7 +28,7 @@ interface Here {
   readonly made: ReadonlySet<string>;
 }
 
-/** Virtual routes that this host's kernel would refuse, or never use. */
+/** Virtual routes that this host's kernel would refuse, never use, or send nowhere. */
 export function checkRoutesHere(file: FileSchema, environment: Environment): Finding[] {
   if (file.failover === undefined) return [];
   const groups = groupsOf(file.failover);
@@ -58,7 +58,7 @@ function checkDevice({ written, path }: Route, { interfaces, made }: Here): Find
 const ownerOf = (address: IpAddress, { interfaces }: Here): HostInterface | undefined =>
   interfaces.find(({ addresses }) => addresses.some((own) => compareIp(own.address, address) === 0));
 
-/** Linux asks for a gateway that is a neighbour: neither the host itself, nor behind another gateway. */
+/** Linux refuses a gateway that is no neighbour; the host itself it takes, and sends nowhere. */
 function checkGateway({ spec, path }: Route, here: Here): Finding[] {
   const { via } = spec;
   if (via === null || here.virtual.has(via.text)) return [];
