@@ -266,7 +266,7 @@ export class Failover {
   }
 
   /** To be called every second or so: this node beside its peer. */
-  compareReach(reach: () => Reach, services: readonly ServiceSpec[]): void {
+  comparePeer(reach: () => Reach, services: readonly ServiceSpec[]): void {
     const comparison = this.#running?.peering?.comparison;
     if (comparison?.observe(reach(), services) === true) this.#tellStandings();
     this.#running?.witness?.judge();

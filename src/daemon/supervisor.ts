@@ -13,24 +13,14 @@ import type { WrittenFile } from '../config/file-diff.ts';
 import { Fingerprint } from '../config/fingerprint.ts';
 import { loadFile } from '../config/load.ts';
 import { askAgent } from '../control-path/agent-check/ask.ts';
-import {
-  DEFAULT_FITNESS_POLICY,
-  type Fitness,
-  INITIAL_FITNESS,
-  judgeFitness,
-} from '../control-path/fitness.ts';
 import { ProbeGate } from '../control-path/health/probe-gate.ts';
 import { runProbe } from '../control-path/health/probes/index.ts';
 import { planReload, type ReloadPlan, type ReloadStep } from '../control-path/reload.ts';
 import { workersOf } from '../control-path/workers.ts';
 import { CounterReader, createCounters } from '../data-path/counters.ts';
 import { DataPath } from '../data-path/data-path.ts';
-import { type LimitReading, LimitWatch } from '../data-path/guard/limit-watch.ts';
-import { readLimits } from '../data-path/limits.ts';
 import { socketsOf } from '../data-path/listening-sockets.ts';
-import type { ProcessLimits } from '../data-path/protocol.ts';
 import { loadSecret } from '../failover/peer/secret.ts';
-import { HEARTBEAT_MS } from '../failover/protocol.ts';
 import type { Clock } from '../lib/clock.ts';
 import { type Duration, micros, millis, seconds } from '../lib/duration.ts';
 import { messageOf, TandemError } from '../lib/errors.ts';
@@ -43,11 +33,10 @@ import { processLimits, relayOf, requireRelay, servesOnlyVirtualAddresses } from
 import { Drift } from './drift.ts';
 import { Failover } from './failover.ts';
 import { OperatorChanges } from './operator-changes.ts';
-import { Periodic } from './periodic.ts';
 import { RuntimeStore } from './runtime-store.ts';
+import { SelfWatch, UNKNOWN_FITNESS } from './self-watch.ts';
 import type { ServiceManager } from './service-manager.ts';
 import { Services } from './services.ts';
-import { statusLine, vitalFault } from './vital-signs.ts';
 
 /** Rows of the shared counters, which cannot grow: ample, and some 1.5 MiB for each worker. */
 const MAX_SERVICES = 1_024;
@@ -59,8 +48,6 @@ const MAX_PROBES = 256;
  * third of the CPU time of a bulk transfer would go into getting them again.
  */
 const KEPT_MEMORY = 64 * 1_024 * 1_024;
-/** How often limits and draining backends are looked at. */
-const WATCH = seconds(1);
 /** What a stop takes beside the drain and the programs that are told: the agent, handovers, workers that do not answer. */
 const STOP_REST = seconds(15);
 
@@ -96,8 +83,7 @@ export class Supervisor implements AdminBackend {
   readonly #dataPath: DataPath;
   readonly #services: Services;
   readonly #metrics: MetricsCollector;
-  readonly #limitWatch: LimitWatch;
-  readonly #periodic: readonly Periodic[];
+  readonly #watch: SelfWatch;
   readonly #startedAt: number;
   readonly #failover: Failover;
   readonly #changes: OperatorChanges;
@@ -108,11 +94,7 @@ export class Supervisor implements AdminBackend {
   #agentStarted: WrittenFile;
   #file: WrittenFile;
   #configLoadedAt: number;
-  #limits: ProcessLimits;
-  #fitness: Fitness = { state: INITIAL_FITNESS, fit: false, reason: 'starting', concerns: [] };
   #reloading: Promise<ReloadResult> | null = null;
-  /** The service manager knows that this daemon serves. */
-  #announced = false;
 
   /**
    * @throws TandemError 'fd-limit' when the configured limits do not fit into the file descriptors
@@ -133,7 +115,7 @@ export class Supervisor implements AdminBackend {
     this.#startedAt = clock.wallMillis();
     this.#configLoadedAt = this.#startedAt;
     this.#workers = workersOf(config);
-    this.#limits = processLimits(config, this.#workers, native);
+    const limits = processLimits(config, this.#workers, native);
     this.#relay = relayOf(config, native);
     requireRelay(config, this.#relay, 'the addon is older than the daemon: build it anew with "npm rebuild"');
     native.keepFreedMemory(KEPT_MEMORY);
@@ -148,7 +130,7 @@ export class Supervisor implements AdminBackend {
     this.#dataPath = new DataPath({
       opener: native,
       counters: shared,
-      limits: this.#limits,
+      limits,
       relay: this.#relay,
       clock,
       emit,
@@ -183,7 +165,7 @@ export class Supervisor implements AdminBackend {
         starved: () => this.#services.withoutBackend(),
         summary: (key) => this.#summary(key),
       },
-      this.#fitness,
+      UNKNOWN_FITNESS,
     );
     this.#changes = new OperatorChanges({
       store:
@@ -193,19 +175,19 @@ export class Supervisor implements AdminBackend {
       emit,
     });
     this.#drift = new Drift(() => this.#failover.announceWork());
-    this.#limitWatch = new LimitWatch(config.limits.warnAt);
-    this.#periodic = [
-      new Periodic(clock, millis(HEARTBEAT_MS), () => {
-        this.#judgeFitness();
-        this.#tellManager();
-      }),
-      new Periodic(clock, WATCH, () => {
-        this.#watchLimits();
-        this.#services.watchDrains();
-        this.#failover.compareReach(() => this.#services.reach(), this.#config.services);
-        this.#manager.status(statusLine(this.status()));
-      }),
-    ];
+    this.#watch = new SelfWatch({
+      clock,
+      timeline,
+      manager: this.#manager,
+      counters: this.#counters,
+      dataPath: this.#dataPath,
+      services: this.#services,
+      failover: this.#failover,
+      limits,
+      warnAt: config.limits.warnAt,
+      configured: () => this.#config.services,
+      status: () => this.status(),
+    });
   }
 
   /**
@@ -223,7 +205,7 @@ export class Supervisor implements AdminBackend {
       await this.#dataPath.start();
       for (const spec of services) this.#services.open(spec, this.#changes.of(spec.name));
       await this.#changes.restored();
-      for (const periodic of this.#periodic) periodic.start();
+      this.#watch.start();
       if (failover !== null) await this.#failover.start(failover);
     } catch (error) {
       await this.#halt(millis(0));
@@ -251,7 +233,7 @@ export class Supervisor implements AdminBackend {
   }
 
   async #halt(drain: Duration): Promise<void> {
-    for (const periodic of this.#periodic) periodic.stop();
+    this.#watch.stop();
     await this.#failover.stop();
     const told = this.#failover.closeNotifier(false);
     this.#services.stop();
@@ -259,8 +241,6 @@ export class Supervisor implements AdminBackend {
     await this.#changes.stop();
     await told;
   }
-
-  // AdminBackend
 
   #uptime(): number {
     return (this.#clock.wallMillis() - this.#startedAt) / 1_000;
@@ -276,6 +256,8 @@ export class Supervisor implements AdminBackend {
     };
   }
 
+  // AdminBackend
+
   status(): Status {
     return {
       node: this.#config.node.name,
@@ -284,10 +266,10 @@ export class Supervisor implements AdminBackend {
       uptimeSeconds: this.#uptime(),
       configPath: this.#config.path,
       configLoadedAt: this.#configLoadedAt,
-      workers: this.#workerStatus(),
+      workers: this.#watch.workers(),
       relay: this.#relay,
       services: this.#services.status(),
-      limits: this.#limitReadings(),
+      limits: this.#watch.limits(),
       persistence: this.#changes.status(),
       failover: this.#failover.status(),
     };
@@ -318,7 +300,8 @@ export class Supervisor implements AdminBackend {
   }
 
   healthy(): { healthy: boolean; reasons: string[] } {
-    const reasons = this.#fitness.reason === null ? [] : [this.#fitness.reason];
+    const { reason } = this.#watch.fitness;
+    const reasons = reason === null ? [] : [reason];
     for (const service of this.#services.withoutBackend()) reasons.push(`${service} has no eligible backend`);
     const failover = this.#failover.status();
     if (failover !== null && failover.agent !== 'running')
@@ -352,7 +335,7 @@ export class Supervisor implements AdminBackend {
 
   async #reload(): Promise<ReloadResult> {
     const before = this.#config;
-    if (this.#announced) this.#manager.reloading();
+    this.#watch.reloadBegins();
     try {
       this.#failover.announceWork();
       const file = loadFile(before.path, {
@@ -375,9 +358,8 @@ export class Supervisor implements AdminBackend {
       // nothing below can be refused: from here on the new configuration is in force
       this.#file = file;
       this.#configLoadedAt = this.#clock.wallMillis();
-      this.#limits = limits;
       this.#dataPath.setLimits(limits);
-      this.#limitWatch.update(after.limits.warnAt);
+      this.#watch.setLimits(limits, after.limits.warnAt);
       this.#onConfig(after);
       const changes = [...describeDiff(diff), ...(await this.#apply(plan, after))];
       await this.#changes.settle();
@@ -393,8 +375,7 @@ export class Supervisor implements AdminBackend {
       });
       throw error;
     } finally {
-      // also after a refusal: the old configuration serves on
-      if (this.#announced) this.#manager.ready();
+      this.#watch.reloadEnds();
     }
   }
 
@@ -465,63 +446,5 @@ export class Supervisor implements AdminBackend {
 
   #warn(message: string): void {
     this.#timeline.emit({ level: 'warn', name: 'config.warning', message, fields: {} });
-  }
-
-  #judgeFitness(): void {
-    this.#dataPath.watch(this.#clock.now());
-    const { fdsInUse } = this.#counters.process();
-    this.#fitness = judgeFitness(
-      this.#fitness.state,
-      {
-        workers: this.#dataPath.workers().map(({ worker, alive }) => {
-          return { id: String(worker), alive, ...this.#counters.worker(worker) };
-        }),
-        acceptErrors: this.#timeline.totals.get('listener.failed') ?? 0,
-        fdHeadroom: this.#limits.fdLimit - this.#limits.fdReserve - fdsInUse,
-        services: this.#config.services.length,
-        servicesWithoutBackend: this.#services.withoutBackend(),
-      },
-      DEFAULT_FITNESS_POLICY,
-      this.#clock.now(),
-    );
-    this.#failover.setFitness(this.#fitness);
-  }
-
-  /** Ready is who has its listeners open and its agent running; only then somebody counts on signs of life. */
-  #tellManager(): void {
-    const fault = (): string | null =>
-      vitalFault({ workers: this.#workerStatus(), failover: this.#failover.status() });
-    if (!this.#announced) {
-      if (fault() !== null) return;
-      this.#announced = true;
-      this.#manager.ready();
-      this.#manager.status(statusLine(this.status()));
-    }
-    this.#manager.tick(this.#clock.now(), fault);
-  }
-
-  #workerStatus(): Status['workers'] {
-    return this.#dataPath.workers().map(({ worker, alive, stalled, restarts }) => {
-      const { connections, loopLagSeconds } = this.#counters.worker(worker);
-      const state = alive ? (stalled ? 'stalled' : 'running') : 'dead';
-      return { worker, state, connections, loopLagSeconds, restarts };
-    });
-  }
-
-  #limitReadings(): LimitReading[] {
-    return readLimits(this.#counters, this.#limits, this.#services.limited());
-  }
-
-  #watchLimits(): void {
-    for (const { edge, reading } of this.#limitWatch.observe(this.#limitReadings())) {
-      const { name, subject, used, max } = reading;
-      const where = subject === null ? name : `${name} of ${subject}`;
-      this.#timeline.emit({
-        level: edge === 'warning' ? 'warn' : 'info',
-        name: edge === 'warning' ? 'limit.warning' : 'limit.cleared',
-        message: `${where}: ${used} of ${max} used`,
-        fields: { limit: name, subject, used, max },
-      });
-    }
   }
 }
