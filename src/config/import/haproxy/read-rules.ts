@@ -142,6 +142,11 @@ class RuleReader {
       else this.#lose(statement, 'only a service with [[service.sni]] looks at the first bytes');
       return;
     }
+    // "a or b" refuses what a line for each would
+    for (const terms of condition) this.#rejectAlternative(statement, [terms]);
+  }
+
+  #rejectAlternative(statement: Statement, condition: Condition): void {
     const denied = networksOf(condition, false);
     const others = networksOf(condition, true);
     if (denied !== undefined) this.#deny.push(...denied);

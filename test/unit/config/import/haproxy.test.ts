@@ -583,6 +583,10 @@ describe('who may connect, and how often', () => {
       `${table} tcp-request connection reject if { sc_conn_cur(0) gt 4 }`,
       { sourceLimit: { maxConnections: 4 } },
     ],
+    [
+      `${table} tcp-request connection reject if { sc_conn_rate(0) gt 5 } or { sc_conn_cur(0) gt 2 } || { src 10.0.0.0/8 }`,
+      { sourceLimit: { rate: { count: 5 }, maxConnections: 2 }, deny: [{ text: '10.0.0.0/8' }] },
+    ],
     ['rate-limit sessions 30', { rate: { count: 30, per: seconds(1) } }],
     ['maxconn 77', { maxConnections: 77 }],
     ['backlog 99', { backlog: 99 }],
