@@ -105,6 +105,7 @@ class NodeArrival implements Arrival {
   readonly key: ClientKey;
   readonly #socket: Socket;
   readonly #buffers: ReadBuffers;
+  #peeked = false;
 
   constructor(socket: Socket, key: ClientKey, buffers: ReadBuffers) {
     this.key = key;
@@ -118,11 +119,13 @@ class NodeArrival implements Arrival {
   }
 
   peek(watcher: PeekWatcher): Peek {
+    this.#peeked = true;
     return new NodePeek(this.#socket, watcher);
   }
 
   relay(context: RelayContext, owner: RelayOwner): Relay {
-    return new NodeRelay(this.#socket, this.#buffers, context, owner);
+    const client = { socket: this.#socket, untouched: !this.#peeked };
+    return new NodeRelay(client, this.#buffers, context, owner);
   }
 }
 

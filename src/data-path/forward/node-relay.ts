@@ -4,10 +4,18 @@ import { errnoOf } from '../../lib/errors.ts';
 import type { CloseReason } from '../../model/reason.ts';
 import type { PoolMember } from '../../model/service.ts';
 import { CONNECT_TIMEOUT, type ConnectFailure, connectFailure, connectFailureOf } from './connect-failure.ts';
-import type { ReadBuffers } from './read-buffers.ts';
+import { withOnread } from './onread-socket.ts';
+import { Inlet, type ReadBuffers } from './read-buffers.ts';
 import { closeFlushed, endedByReset, outgoingEndedByReset, resetNow } from './socket-close.ts';
 import { Timed } from './timer-wheel.ts';
 import { deadlineIn, type Relay, type RelayContext, type RelayOwner, type Source } from './transport.ts';
+
+/** A client as it was accepted. */
+export interface AcceptedClient {
+  readonly socket: Socket;
+  /** Nothing of it has been read or looked at. */
+  readonly untouched: boolean;
+}
 
 /**
  * One client and, in time, one backend. The client is paused until the backend is connected, so a retry loses
@@ -19,7 +27,10 @@ import { deadlineIn, type Relay, type RelayContext, type RelayOwner, type Source
  */
 export class NodeRelay extends Timed implements Relay {
   readonly client: Socket;
-  readonly #buffers: ReadBuffers;
+  /** The client's bytes come into our buffers; else as a stream. */
+  readonly #clientOnread: boolean;
+  readonly #fromClientInlet: Inlet;
+  readonly #fromBackendInlet: Inlet;
   readonly #context: RelayContext;
   readonly #owner: RelayOwner;
   #member: PoolMember | null = null;
@@ -33,21 +44,30 @@ export class NodeRelay extends Timed implements Relay {
   /** Has the backend sent a byte? A reset before that is its failure. */
   #answered = false;
   #patience: Duration;
-  /** Where the backend's next bytes go: the shared buffer or this relay's lease. */
-  #into: Buffer;
 
-  /** @param client accepted with `pauseOnConnect`; counted as an open descriptor from here on */
-  constructor(client: Socket, buffers: ReadBuffers, context: RelayContext, owner: RelayOwner) {
+  /** @param accepted with `pauseOnConnect`; counted as an open descriptor from here on */
+  constructor(accepted: AcceptedClient, buffers: ReadBuffers, context: RelayContext, owner: RelayOwner) {
     super();
+    this.#fromClientInlet = new Inlet(buffers);
+    this.#fromBackendInlet = new Inlet(buffers);
+    const anew = accepted.untouched ? this.#readIntoBuffers(accepted.socket) : null;
+    const client = anew ?? accepted.socket;
     this.client = client;
-    this.#buffers = buffers;
+    this.#clientOnread = anew !== null;
     this.#context = context;
     this.#owner = owner;
-    this.#into = buffers.shared;
     this.#patience = context.spec.timeouts.idle;
     context.counters.fdOpened();
     client.on('error', (error) => this.#clientFailed(error));
     client.on('close', () => this.#clientClosed());
+  }
+
+  #readIntoBuffers(socket: Socket): Socket | null {
+    const inlet = this.#fromClientInlet;
+    return withOnread(socket, {
+      buffer: () => inlet.into,
+      callback: (length, buffer) => this.#fromClientBuffer(length, buffer),
+    });
   }
 
   get established(): boolean {
@@ -74,7 +94,10 @@ export class NodeRelay extends Timed implements Relay {
       allowHalfOpen: true,
       noDelay: spec.noDelay,
       keepAlive: spec.keepAlive,
-      onread: { buffer: () => this.#into, callback: (length, buffer) => this.#fromBackend(length, buffer) },
+      onread: {
+        buffer: () => this.#fromBackendInlet.into,
+        callback: (length, buffer) => this.#fromBackend(length, buffer),
+      },
     });
     this.#backend = backend;
     this.#backendOpen = true;
@@ -126,7 +149,7 @@ export class NodeRelay extends Timed implements Relay {
     this.#context.wheel.schedule(this, this.deadline);
     backend.on('end', () => this.#onBackendEnd(client, backend));
     backend.on('drain', () => this.#drained(client));
-    client.on('data', (chunk) => this.#fromClient(chunk, backend));
+    if (!this.#clientOnread) client.on('data', (chunk) => this.#fromClient(chunk, backend));
     client.on('end', () => this.#onClientEnd(client, backend));
     client.on('drain', () => this.#drained(backend));
     this.#owner.relayConnected();
@@ -144,6 +167,16 @@ export class NodeRelay extends Timed implements Relay {
     if (mustWait(backend)) this.client.pause();
   }
 
+  /** @returns false to stop reading until the backend has taken what it has */
+  #fromClientBuffer(length: number, buffer: Uint8Array): boolean {
+    const backend = this.#backend;
+    if (this.#phase !== 'open' || backend === null) return false;
+    this.#touch();
+    this.#context.counters.bytesIn(this.#context.slot, this.#member?.slot ?? 0, length);
+    this.#fromClientInlet.write(length, buffer, backend);
+    return !mustWait(backend);
+  }
+
   /** @returns false to stop reading until the client has taken what it has */
   #fromBackend(length: number, buffer: Uint8Array): boolean {
     const { client } = this;
@@ -151,26 +184,8 @@ export class NodeRelay extends Timed implements Relay {
     this.#answered = true;
     this.#touch();
     this.#context.counters.bytesOut(this.#context.slot, this.#member?.slot ?? 0, length);
-    const chunk = buffer.subarray(0, length);
-    // A lease is overwritten by the next read. That waits for 'drain' if this write does not complete at once,
-    // and 'drain' is certain only for a chunk that reaches the high-water mark.
-    const inPlace = buffer !== this.#buffers.shared && length >= client.writableHighWaterMark;
-    client.write(inPlace ? chunk : Buffer.from(chunk));
-    this.#chooseBuffer(length, buffer, inPlace);
+    this.#fromBackendInlet.write(length, buffer, client);
     return !mustWait(client);
-  }
-
-  /** A full buffer earns a lease, a small chunk gives it back: an idle connection holds none. */
-  #chooseBuffer(length: number, buffer: Uint8Array, inPlace: boolean): void {
-    if (buffer === this.#buffers.shared) {
-      if (length === buffer.length) this.#into = this.#buffers.lease() ?? this.#buffers.shared;
-    } else if (!inPlace && this.client.writableLength === 0) this.#giveLeaseBack();
-  }
-
-  #giveLeaseBack(): void {
-    if (this.#into === this.#buffers.shared) return;
-    this.#buffers.release(this.#into);
-    this.#into = this.#buffers.shared;
   }
 
   #onClientEnd(client: Socket, backend: Socket): void {
@@ -262,7 +277,8 @@ export class NodeRelay extends Timed implements Relay {
     if (this.#clientOpen || this.#backendOpen || this.#phase !== 'closing') return;
     this.#phase = 'closed';
     this.#context.wheel.cancel(this);
-    this.#giveLeaseBack();
+    this.#fromClientInlet.close();
+    this.#fromBackendInlet.close();
     this.#owner.relayClosed(this.#reason);
   }
 

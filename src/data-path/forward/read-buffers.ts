@@ -1,3 +1,5 @@
+import type { Socket } from 'node:net';
+
 /**
  * Where sockets with `onread` put what they receive. A socket holds on to its buffer until its next read, so
  * one buffer shared by all is safe only for data that is copied out at once: right for the small messages
@@ -39,5 +41,44 @@ export class ReadBuffers {
     this.#leased--;
     // a burst's memory goes back to the system but for a few that the next one starts with
     if (this.#free.length < 8) this.#free.push(lease);
+  }
+}
+
+/** Where one socket's next bytes go: the shared buffer or a lease of its own. */
+export class Inlet {
+  readonly #buffers: ReadBuffers;
+  #into: Buffer;
+
+  constructor(buffers: ReadBuffers) {
+    this.#buffers = buffers;
+    this.#into = buffers.shared;
+  }
+
+  get into(): Buffer {
+    return this.#into;
+  }
+
+  /**
+   * Passes on what was read into `buffer`, and chooses where the next read goes: a full buffer earns a lease, a small chunk
+   * gives it back, so that an idle connection holds none.
+   */
+  write(length: number, buffer: Uint8Array, to: Socket): void {
+    const chunk = buffer.subarray(0, length);
+    // A lease is overwritten by the next read. That waits for 'drain' if this write does not complete at once,
+    // and 'drain' is certain only for a chunk that reaches the high-water mark.
+    const inPlace = buffer !== this.#buffers.shared && length >= to.writableHighWaterMark;
+    to.write(inPlace ? chunk : Buffer.from(chunk));
+    if (buffer === this.#buffers.shared) {
+      if (length === buffer.length) this.#into = this.#buffers.lease() ?? this.#buffers.shared;
+    } else if (!inPlace && to.writableLength === 0) {
+      this.close();
+    }
+  }
+
+  /** Gives a lease back; idempotent. Nothing may read or write it any more. */
+  close(): void {
+    if (this.#into === this.#buffers.shared) return;
+    this.#buffers.release(this.#into);
+    this.#into = this.#buffers.shared;
   }
 }
