@@ -1,6 +1,6 @@
 // Clients of echo-server.mjs, until SIGTERM; then a report of one JSON line:
-//   node kept-clients.mjs HOST PORT KEPT
-// KEPT connections of every kind in turn, and a new connection every 50 ms:
+//   node kept-clients.mjs HOST PORT KEPT [PACE]
+// KEPT connections of every kind in turn, and a new connection every PACE ms, 50 unless given:
 //   talk    16 bytes there and back five times a second
 //   silent  one exchange at the beginning and one at the end, nothing in between
 //   push    the server sends all the time, the client nothing
@@ -9,7 +9,7 @@
 import { createConnection } from 'node:net';
 
 const host = process.argv[2];
-const [port, kept] = process.argv.slice(3).map(Number);
+const [port, kept, pace = 50] = process.argv.slice(3).map(Number);
 const REPLY_LIMIT = 5_000;
 const KINDS = ['talk', 'silent', 'push', 'talk', 'half', 'upload', 'talk'];
 const report = { kept: 0, lost: 0, exchanges: 0, pushed: 0, uploaded: 0, fresh: 0, freshFailed: 0, why: [] };
@@ -97,7 +97,7 @@ class Kept {
       if (this.dead || this.socket.writableLength > 262_144) return;
       this.socket.write(Buffer.alloc(2_048, 0x62));
       sent += 2_048;
-    }, 10);
+    }, pace / 5);
     this.finish = async () => {
       clearInterval(timer);
       const said = new Promise((resolve) => {
@@ -138,7 +138,7 @@ function fresh() {
 }
 
 const all = Array.from({ length: kept }, (_, n) => new Kept(KINDS[n % KINDS.length]));
-const timer = setInterval(fresh, 50);
+const timer = setInterval(fresh, pace);
 await Promise.all(all.map(({ ready }) => ready));
 process.stdout.write('started\n');
 process.once('SIGTERM', async () => {
