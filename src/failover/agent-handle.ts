@@ -28,6 +28,8 @@ import { agentLost, TransitionHistory } from './transition-history.ts';
 const HEARTBEAT = millis(HEARTBEAT_MS);
 /** From fork to the first message: Node has to start, on a host that may be busy booting. */
 const START_LIMIT = seconds(10);
+/** Doubled up to here when one was ended while it started: on a slow host no attempt would ever come to its end. */
+const MAX_START_LIMIT = seconds(120);
 const STOP_LIMIT = seconds(2);
 const HAND_ON_LIMIT = seconds(1);
 const FIRST_BACKOFF = millis(100);
@@ -78,6 +80,8 @@ export class AgentHandle {
   #realtime = false;
   #startedAt: Instant;
   #backoff: Duration = FIRST_BACKOFF;
+  /** Kept as it is when one has come up: this host needs that long. */
+  #startLimit: Duration = START_LIMIT;
   #respawn: Timer | null = null;
   #tick: Timer | null = null;
   /** A successor on its way; a second `restart` joins the first. */
@@ -304,7 +308,7 @@ export class AgentHandle {
     const agent = this.#agent;
     if (agent === null || this.#state === 'hung') return;
     const starting = this.#state === 'starting';
-    const trouble = starting && agent.silence() < START_LIMIT ? null : agent.trouble();
+    const trouble = starting && agent.silence() < this.#startLimit ? null : agent.trouble();
     if (trouble === null) return;
     this.#state = 'hung';
     const millisSilent = Math.round(toMillis(agent.silence()));
@@ -314,6 +318,7 @@ export class AgentHandle {
       `the failover agent ${trouble}, silent for ${millisSilent} ms, and is ended`,
       { pid: agent.pid, silenceMillis: millisSilent, trouble },
     );
+    if (starting) this.#startLimit = micros(Math.min(MAX_START_LIMIT, this.#startLimit * 2));
     // its exit brings the clean-up and the next one
     agent.kill();
   }
@@ -348,7 +353,7 @@ export class AgentHandle {
       if (message.type === 'hello') loaded();
       else this.#heard(agent, message, {});
     });
-    const first = await agent.within(START_LIMIT, Promise.race([hello, agent.exited]));
+    const first = await agent.within(this.#startLimit, Promise.race([hello, agent.exited]));
     if (first !== 'hello') {
       throw new TandemError(
         'failover.restart-failed',
