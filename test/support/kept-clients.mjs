@@ -10,7 +10,8 @@ import { createConnection } from 'node:net';
 
 const host = process.argv[2];
 const [port, kept, pace = 50] = process.argv.slice(3).map(Number);
-const REPLY_LIMIT = 5_000;
+/** Where the pace is slow, so are the machines. */
+const REPLY_LIMIT = Math.max(5_000, pace * 20);
 const KINDS = ['talk', 'silent', 'push', 'talk', 'half', 'upload', 'talk'];
 const report = { kept: 0, lost: 0, exchanges: 0, pushed: 0, uploaded: 0, fresh: 0, freshFailed: 0, why: [] };
 let stopping = false;

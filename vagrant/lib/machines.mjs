@@ -79,7 +79,7 @@ class Stream {
   }
 
   /** Ends its input, and it when that is not enough. */
-  async end(timeoutMs = 20_000) {
+  async end(timeoutMs = 60_000) {
     this.#child.stdin.end();
     const limit = setTimeout(() => this.#child.kill('SIGKILL'), timeoutMs);
     await this.#ended;
