@@ -9,14 +9,22 @@ import type { Native } from '../native/index.ts';
 
 // What follows from a configuration and this host.
 
+/** Pipes that a worker of the native relay may have, two descriptors each (native/src/relay-pipes.h: kMost and kMostFree). */
+const PIPE_DESCRIPTORS = 2 * (32 + 8);
+
 /** @throws TandemError 'fd-limit' */
-export function processLimits(config: Config, workers: number, native: Native): ProcessLimits {
+export function processLimits(
+  config: Config,
+  { workers, relay }: { readonly workers: number; readonly relay: RelayKind },
+  native: Native,
+): ProcessLimits {
   const { hard } = native.getFdLimit();
   const { soft } = native.raiseFdLimit(hard);
+  const fdLimit = relay === 'native' ? soft - workers * PIPE_DESCRIPTORS : soft;
   return {
-    maxConnections: fitConnections(config, workers, soft),
+    maxConnections: fitConnections(config, workers, fdLimit),
     fdReserve: config.limits.fdReserve,
-    fdLimit: soft,
+    fdLimit,
     localPorts: localPorts(),
   };
 }

@@ -115,8 +115,8 @@ export class Supervisor implements AdminBackend {
     this.#startedAt = clock.wallMillis();
     this.#configLoadedAt = this.#startedAt;
     this.#workers = workersOf(config);
-    const limits = processLimits(config, this.#workers, native);
     this.#relay = relayOf(config, native);
+    const limits = processLimits(config, { workers: this.#workers, relay: this.#relay }, native);
     requireRelay(config, this.#relay, 'the addon is older than the daemon: build it anew with "npm rebuild"');
     native.keepFreedMemory(KEPT_MEMORY);
 
@@ -345,7 +345,7 @@ export class Supervisor implements AdminBackend {
       const after = file.config;
       const diff = diffConfig(before, after);
       const plan = planReload(diff);
-      const limits = processLimits(after, this.#workers, this.#native);
+      const limits = processLimits(after, { workers: this.#workers, relay: this.#relay }, this.#native);
       requireRelay(
         after,
         this.#relay,

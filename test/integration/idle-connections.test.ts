@@ -6,6 +6,7 @@
  * forwarded one takes two descriptors: where the hard limit is too low for that, the rest waits in the queue.
  */
 import { type ChildProcess, execFileSync, spawn } from 'node:child_process';
+import { availableParallelism } from 'node:os';
 import { createInterface, type Interface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
@@ -20,7 +21,9 @@ const PEER = fileURLToPath(new URL('../support/idle-peer.mjs', import.meta.url))
 function forwardable(): number {
   const hard = execFileSync('sh', ['-c', 'ulimit -Hn'], { encoding: 'utf8' }).trim();
   if (hard === 'unlimited') return HELD;
-  return Math.min(HELD, Number(hard) - HELD - FD_RESERVE - 10);
+  // a worker keeps room for the pipes that it splices through: src/daemon/consequences.ts
+  const pipes = availableParallelism() * 80;
+  return Math.min(HELD, Number(hard) - HELD - FD_RESERVE - pipes - 10);
 }
 
 class Peer {
