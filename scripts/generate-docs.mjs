@@ -1,8 +1,8 @@
 #!/usr/bin/env node
 // Writes what follows from the code, as dist/ has it: docs/configuration.md and config/tandem.schema.json (from the schema of
 // the configuration), the manual pages docs/man/tandem.1 (from the commands) and docs/man/tandem.toml.5 (from
-// docs/configuration.md), docs/openapi.json and the table in docs/admin-api.md (from the routes), and the tables of keywords in
-// docs/coming-from-*.md (from those of the imports).
+// docs/configuration.md), docs/openapi.json and the table in docs/admin-api.md (from the routes), the tables of docs/metrics.md
+// (from the metrics), and those of keywords in docs/coming-from-*.md (from those of the imports).
 //
 //   scripts/generate-docs.mjs            writes what has changed
 //   scripts/generate-docs.mjs --check    writes nothing; exit status 1 when a committed file is not up to date
@@ -10,6 +10,7 @@ import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { dirname, join, resolve } from 'node:path';
 import { configurationDocument } from './configuration-page.mjs';
 import { commandPage, configurationPage } from './man-pages.mjs';
+import { metricsDocument } from './metrics-page.mjs';
 
 /** Of the version in package.json: changed together with it. */
 const DATE = '2026-11-26';
@@ -39,6 +40,7 @@ async function pages() {
   const { buildProgram, EXIT_HELP } = await import('../dist/cli/program.js');
   const { Host } = await import('../dist/cli/commands/host.js');
   const { openApiDocument, routeTable } = await import('../dist/admin/openapi.js');
+  const { METRICS } = await import('../dist/observability/metrics.js');
   const { annotatedSchema, publishedSchema } = await import('../dist/config/json-schema.js');
   const release = { version: JSON.parse(read('package.json')).version, date: DATE };
   const configuration = configurationDocument(read('scripts/configuration.md.in'), annotatedSchema());
@@ -52,6 +54,7 @@ async function pages() {
       '<!-- routes: generated -->',
       '<!-- end of routes -->',
     ]),
+    'docs/metrics.md': metricsDocument(read('docs/metrics.md'), METRICS),
     'docs/man/tandem.toml.5': configurationPage(configuration, release),
   };
 }
