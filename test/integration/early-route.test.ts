@@ -83,14 +83,15 @@ describe.skipIf(unable !== null)('the route to a new IPv6 address', () => {
   test('the same without it: nothing is answered until the kernel has its route', async () => {
     const monitor = hostB.spawn('monitor', ['chrt', '-f', '3', 'ip', '-ts', 'monitor', 'route']);
     const ping = client.spawn('ping', ['chrt', '-f', '2', 'ping', '-D', '-i', '0.01', VIP6]);
+    // first, for this process has no turn while the crowd is there
+    const add = `sleep 0.3; date +%s%3N; exec ip -6 addr add ${VIP6}/64 dev eth0 nodad`;
+    const adder = hostB.spawn('add', ['chrt', '-f', '3', 'sh', '-c', add]);
     const crowd = cpus().map((_, index) =>
       hostB.spawn('crowd', [
         ...['taskset', '-c', `${index}`, 'timeout', `${BUSY / 1_000}`, 'chrt', '-f', '1'],
         ...['sh', '-c', 'while :; do :; done'],
       ]),
     );
-    const add = `sleep 0.2; date +%s%3N; exec ip -6 addr add ${VIP6}/64 dev eth0 nodad`;
-    const adder = hostB.spawn('add', ['chrt', '-f', '3', 'sh', '-c', add]);
     await adder.exited;
     await Promise.all(crowd.map(({ exited }) => exited));
     await eventually('the kernel has made its route', () => !Number.isNaN(seen(monitor.log(), 'kernel')));
