@@ -23,7 +23,9 @@ export function metricsDocument(text, metrics) {
   });
   const missing = Object.keys(metrics).filter((name) => !placed.has(name));
   if (missing.length === 0) return written;
-  throw new Error(`docs/metrics.md has no table for ${missing.join(', ')}: write one row of it where it belongs`);
+  throw new Error(
+    `docs/metrics.md has no table for ${missing.join(', ')}: write one row of it where it belongs`,
+  );
 }
 
 const row = ([name, { type, labels, help }]) =>
