@@ -218,7 +218,7 @@ function quality({ failures, disturbed }) {
 function again({ again: rows }) {
   if (rows.length === 0) return '';
   const list = [...new Set(rows)].map((row) => `- ${row}`).join('\n');
-  return `\nMeasured again, both contenders, after Tandem was changed because of the first figures:\n\n${list}\n`;
+  return `\nMeasured again, both contenders, because of the first figures:\n\n${list}\n`;
 }
 
 export function document(rows, facts) {
