@@ -31,6 +31,18 @@ export class ConfigError extends TandemError {
   }
 }
 
+/** What is wrong with a file as a whole. */
+export const wholeFile = (file: string, message: string, hint?: string): Problem => ({
+  severity: 'error',
+  file,
+  line: null,
+  column: null,
+  key: '',
+  message,
+  hint,
+  source: null,
+});
+
 /** All problems, ready to print: place, key, what is wrong, the line with a caret, what would be right. */
 export function renderProblems(problems: readonly Problem[]): string {
   return problems.map(renderProblem).join('\n');

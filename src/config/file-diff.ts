@@ -2,7 +2,9 @@ import { isDeepStrictEqual } from 'node:util';
 import type { Config } from '../model/config.ts';
 import type { BackendSpec, ServiceSpec } from '../model/service.ts';
 import { type ConfigDiff, diffConfig, type ListDiff } from './diff.ts';
+import { valueAt } from './issues.ts';
 import { formatPath, type KeyPath, type Positions } from './positions.ts';
+import { isTable } from './schema-common.ts';
 
 /** A configuration beside the values of the TOML text that it was made of. */
 export interface Written {
@@ -261,20 +263,7 @@ function* leavesThatDiffer(before: unknown, after: unknown, path: KeyPath): Gene
   }
 }
 
-const isTable = (value: unknown): value is Readonly<Record<string, unknown>> =>
-  typeof value === 'object' && value !== null && !Array.isArray(value) && !(value instanceof Date);
-
 const keysOf = (value: unknown): string[] => (isTable(value) ? Object.keys(value) : []);
-
-/** What a TOML value has at a path; undefined where it has nothing. */
-export function valueAt(value: unknown, path: KeyPath): unknown {
-  let at = value;
-  for (const part of path) {
-    if (Array.isArray(at)) at = typeof part === 'number' ? at[part] : undefined;
-    else at = isTable(at) && Object.hasOwn(at, part) ? at[part] : undefined;
-  }
-  return at;
-}
 
 function textOf(value: unknown, key: string | number | undefined): string | null {
   if (value === undefined) return null;

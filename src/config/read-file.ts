@@ -1,6 +1,6 @@
 import { type BigIntStats, closeSync, fstatSync, openSync, readSync, statSync } from 'node:fs';
 import { errnoOf, messageOf } from '../lib/errors.ts';
-import { ConfigError } from './errors.ts';
+import { ConfigError, wholeFile } from './errors.ts';
 
 /** Far above any sensible configuration; a wrong path (a log, a device) must not fill the memory. */
 export const MAX_FILE_BYTES = 4 * 1_024 * 1_024;
@@ -75,6 +75,5 @@ function reasonOf(error: unknown): [message: string, hint: string] {
 }
 
 function unreadable(path: string, message: string, hint: string, cause?: unknown): ConfigError {
-  const place = { file: path, line: null, column: null, key: '', source: null };
-  return new ConfigError([{ severity: 'error', ...place, message, hint }], { cause });
+  return new ConfigError([wholeFile(path, message, hint)], { cause });
 }

@@ -10,7 +10,7 @@ export const connections = () => integer(1, 10 * MILLION);
 export const hour = seconds(3_600);
 export const day = seconds(86_400);
 
-export const isTable = (raw: unknown): boolean =>
+export const isTable = (raw: unknown): raw is Readonly<Record<string, unknown>> =>
   typeof raw === 'object' && raw !== null && !Array.isArray(raw);
 
 export const path = (expected: string) =>

@@ -1,4 +1,4 @@
-import { ConfigError } from '../errors.ts';
+import { ConfigError, wholeFile } from '../errors.ts';
 import { SECTIONS } from './haproxy/sections.ts';
 import { KEYWORDS } from './keepalived/keywords.ts';
 import type { Source } from './source.ts';
@@ -22,8 +22,7 @@ export function detectSource(path: string, text: string): Source {
       return 'keepalived';
     }
   }
-  const place = { file: path, line: null, column: null, key: '', source: null };
   const message = 'neither a configuration of HAProxy nor one of keepalived';
   const hint = 'say which one it is: --from haproxy, --from keepalived';
-  throw new ConfigError([{ severity: 'error', ...place, message, hint }]);
+  throw new ConfigError([wholeFile(path, message, hint)]);
 }

@@ -1,6 +1,6 @@
 import { readdirSync, statSync } from 'node:fs';
 import { join } from 'node:path';
-import { ConfigError } from '../errors.ts';
+import { ConfigError, wholeFile } from '../errors.ts';
 
 /**
  * A directory stands for its *.cfg files in the order of their names, as with `haproxy -f`.
@@ -11,8 +11,7 @@ export function expandFolders(paths: readonly string[]): string[] {
     if (statSync(path, { throwIfNoEntry: false })?.isDirectory() !== true) return [path];
     const names = readdirSync(path).filter((name) => name.endsWith('.cfg') && !name.startsWith('.'));
     if (names.length > 0) return names.toSorted().map((name) => join(path, name));
-    const place = { file: path, line: null, column: null, key: '', source: null };
     const hint = 'name a file, or a directory with *.cfg in it';
-    throw new ConfigError([{ severity: 'error', ...place, message: 'has no *.cfg', hint }]);
+    throw new ConfigError([wholeFile(path, 'has no *.cfg', hint)]);
   });
 }

@@ -1,3 +1,4 @@
+import { clamp } from '../../../lib/clamp.ts';
 import { formatDuration, millis, seconds } from '../../../lib/duration.ts';
 import { formatHostPort, isUnspecified, parseIp } from '../../../lib/ip.ts';
 import { mostCommon } from '../majority.ts';
@@ -5,7 +6,7 @@ import { Names } from '../names.ts';
 import type { TomlTable, TomlValue } from '../toml.ts';
 import type { ProxySection } from './proxy.ts';
 import type { Server } from './read-server.ts';
-import { clamp, parseTime } from './time.ts';
+import { parseTime } from './time.ts';
 
 /** A server that a service can have. */
 export interface Member {

@@ -1,3 +1,4 @@
+import { clamp } from '../../../lib/clamp.ts';
 import { type Duration, formatDuration, micros, millis, seconds } from '../../../lib/duration.ts';
 import { mostCommon } from '../majority.ts';
 import type { TomlTable, TomlValue } from '../toml.ts';
@@ -6,7 +7,7 @@ import type { ProxySection } from './proxy.ts';
 import { connectPort, onlyFirst, readHttpCheck, ruleset } from './read-http-check.ts';
 import type { Server } from './read-server.ts';
 import type { Statement } from './statement.ts';
-import { clamp, parseTime } from './time.ts';
+import { parseTime } from './time.ts';
 
 /** How the proxies that servers track are found. */
 export type FindServer = (

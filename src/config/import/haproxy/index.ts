@@ -1,4 +1,4 @@
-import { ConfigError } from '../../errors.ts';
+import { ConfigError, wholeFile } from '../../errors.ts';
 import { Journal } from '../journal.ts';
 import { Names } from '../names.ts';
 import { type ImportResult, renderFile, resultOf } from '../result.ts';
@@ -47,9 +47,8 @@ export function importHaproxy(
 }
 
 function nothingIn(file: string): ConfigError {
-  const place = { file, line: null, column: null, key: '', source: null };
   const hint = 'name a haproxy.cfg, with sections such as "frontend" and "backend"';
-  return new ConfigError([{ severity: 'error', ...place, message: 'there is nothing in it', hint }]);
+  return new ConfigError([wholeFile(file, 'there is nothing in it', hint)]);
 }
 
 interface Front {

@@ -1,3 +1,4 @@
+import { clamp } from '../../../lib/clamp.ts';
 import { type Duration, formatDuration, micros } from '../../../lib/duration.ts';
 
 const UNITS: Readonly<Record<string, number>> = {
@@ -18,6 +19,3 @@ export function parseTime(text: string): Duration | undefined {
 /** As Tandem writes it, within what a key takes. */
 export const span = (duration: Duration, min: Duration, max: Duration): string =>
   formatDuration(clamp(duration, min, max));
-
-export const clamp = <N extends number>(value: N, min: N, max: N): N =>
-  value < min ? min : value > max ? max : value;

@@ -1,3 +1,4 @@
+import { clamp } from '../../../lib/clamp.ts';
 import { formatDuration, seconds } from '../../../lib/duration.ts';
 import type { TomlValue } from '../toml.ts';
 import type { Section } from './journal.ts';
@@ -93,7 +94,6 @@ export function convertAnnounce(
 }
 
 const HOUR = 3_600;
-const clamp = (value: number, min: number, max: number): number => Math.min(max, Math.max(min, value));
 const span = (value: number, min: number, max: number): string =>
   formatDuration(seconds(clamp(value, min, max)));
 const count = (value: number | undefined): number | undefined =>

@@ -1,3 +1,4 @@
+import { clamp } from '../../../lib/clamp.ts';
 import { formatDuration, seconds } from '../../../lib/duration.ts';
 import { mostCommon } from '../majority.ts';
 import type { TomlTable, TomlValue } from '../toml.ts';
@@ -99,5 +100,4 @@ function healthOf({ check, server, virtual }: ProbeSource, probe: Probe): Health
   };
 }
 
-const clamp = (value: number, min: number, max: number): number => Math.min(max, Math.max(min, value));
 const span = (value: number): string => formatDuration(seconds(value));

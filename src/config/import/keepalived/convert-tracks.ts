@@ -1,3 +1,4 @@
+import { clamp } from '../../../lib/clamp.ts';
 import { formatDuration, seconds } from '../../../lib/duration.ts';
 import { isDeviceName, Names } from '../names.ts';
 import { whereabouts } from '../source.ts';
@@ -218,8 +219,6 @@ function merge(own: readonly Effective[], ofSync: readonly Effective[]): Effecti
   }
   return [...merged.values()];
 }
-
-const clamp = (value: number, min: number, max: number): number => Math.min(max, Math.max(min, value));
 
 /**
  * `reverse` takes the weight away while up, and gives it while down: Tandem turns the look round instead, and
