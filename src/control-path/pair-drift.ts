@@ -11,8 +11,11 @@ export type PairDrift =
   /** Nothing can be said, and why. */
   | { readonly comparable: false; readonly why: string };
 
+/** What of a node is compared. */
+export type Configured = Pick<NodeSummary, 'version' | 'config'>;
+
 /** @param peer what it last reported, while that is fresh; null otherwise */
-export function comparePair(own: NodeSummary, peer: NodeSummary | null): PairDrift {
+export function comparePair(own: Configured, peer: Configured | null): PairDrift {
   if (peer === null) return { comparable: false, why: 'the peer does not report its configuration' };
   if (peer.version !== own.version) {
     // a version may know settings that another does not

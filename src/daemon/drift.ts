@@ -6,7 +6,7 @@ import type {
   RuntimeDifference,
   ServiceStatus,
 } from '../admin/contract.ts';
-import { ConfigError, type Problem } from '../config/errors.ts';
+import { ConfigError, type Problem, wholeFile } from '../config/errors.ts';
 import { describeFile, describeRestart, type WrittenFile } from '../config/file-diff.ts';
 import { loadFile } from '../config/load.ts';
 import { formatPath, type KeyPath } from '../config/positions.ts';
@@ -90,25 +90,14 @@ function read(path: string): Reading {
   try {
     // a pipe has been read to its end at the start, and would wait for somebody to write
     if (statSync(path, { throwIfNoEntry: false })?.isFIFO() === true) {
-      return { problems: [unreadable(path, 'is a pipe: what it had cannot be read again')] };
+      return { problems: [wholeFile(path, 'is a pipe: what it had cannot be read again')] };
     }
     return { file: loadFile(path, { hostFaults: 'warning' }) };
   } catch (error) {
     if (error instanceof ConfigError) return { problems: error.problems };
-    return { problems: [unreadable(path, messageOf(error))] };
+    return { problems: [wholeFile(path, messageOf(error))] };
   }
 }
-
-const unreadable = (file: string, message: string): Problem => ({
-  severity: 'error',
-  file,
-  line: null,
-  column: null,
-  key: '',
-  message,
-  hint: undefined,
-  source: null,
-});
 
 /** What operators have set that is not as the file has it. */
 function runtimeDifferences(services: readonly ServiceStatus[], file: WrittenFile): RuntimeDifference[] {

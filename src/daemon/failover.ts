@@ -1,5 +1,6 @@
 import type { CommandResult, DrillReport, FailoverHistory, Status } from '../admin/contract.ts';
 import { type Fitness, standingOf } from '../control-path/fitness.ts';
+import type { Configured } from '../control-path/pair-drift.ts';
 import { Trackers } from '../control-path/track/trackers.ts';
 import type { PeerEvidence } from '../control-path/witness/judge.ts';
 import { WitnessWatch } from '../control-path/witness/watch.ts';
@@ -33,8 +34,10 @@ export interface FailoverOptions {
   readonly emit: Emit;
   /** Services that have no eligible backend. */
   readonly starved: () => readonly string[];
-  /** This node in short, for its peer; what must be alike on both is keyed with the pair's secret. */
-  readonly summary: (key: Uint8Array) => Omit<NodeSummary, 'routers'>;
+  /** This node in short, for its peer. */
+  readonly summary: () => Omit<NodeSummary, 'routers' | keyof Configured>;
+  /** What must be alike on both nodes, keyed with the pair's secret. */
+  readonly configured: (key: Uint8Array) => Configured;
 }
 
 /** What runs while there is a [failover] section. */
@@ -146,20 +149,21 @@ export class Failover {
     if (peer === null) return null;
     const { clock, emit } = this.#options;
     const secret = loadSecret(peer.secretFile);
-    const own = (): NodeSummary => this.#summary(secret, agent);
-    const reports = new PeerReports({ peer, secret, clock, emit, report: () => this.#report(own()) });
+    const own = (): Configured => this.#options.configured(secret);
+    const report = (): PeerReport => this.#report(this.#summary(own(), agent));
+    const reports = new PeerReports({ peer, secret, clock, emit, report });
     const comparison = new PeerComparison({ clock, emit, reports });
     const handovers = new Handovers({ ...this.#options, spec, peer, secret, agent, reports });
     const pair = new PairView({ clock, emit, reports, own });
     return { handovers, reports, comparison, pair };
   }
 
-  #summary(key: Uint8Array, agent: AgentHandle): NodeSummary {
+  #summary(configured: Configured, agent: AgentHandle): NodeSummary {
     const routers = agent.status().routers.map(({ group, vrid, family, state, effectivePriority }) => ({
       ...{ group, vrid, family, state },
       priority: effectivePriority,
     }));
-    return { ...this.#options.summary(key), routers };
+    return { ...configured, ...this.#options.summary(), routers };
   }
 
   /** A node that a tracker keeps out of elections is no better one, whatever it reaches. */

@@ -1,4 +1,5 @@
 import {
+  type Configured,
   comparePair,
   type DriftState,
   INITIAL_DRIFT,
@@ -15,8 +16,8 @@ export interface PairViewOptions {
   readonly clock: Clock;
   readonly emit: Emit;
   readonly reports: Pick<PeerReports, 'latest' | 'last'>;
-  /** This node, as it tells its peer. */
-  readonly own: () => NodeSummary;
+  /** This node. Asked at every look at the status: without what costs more. */
+  readonly own: () => Configured;
 }
 
 export interface PairStatus {

@@ -2,6 +2,7 @@ import { isDeepStrictEqual } from 'node:util';
 import { z } from 'zod';
 import type { RuntimeState } from '../control-path/pool.ts';
 import type { RuntimeBackendState } from '../control-path/pool-backend.ts';
+import { MAX_BACKENDS } from './capacity.ts';
 
 /** What operators have set with `--persist`: by service, then by backend id. Only what is set is in it. */
 export type KeptState = ReadonlyMap<string, RuntimeState>;
@@ -22,8 +23,6 @@ export interface KeptEntry extends RuntimeBackendState {
 
 const FORMAT = 'tandem-runtime-state';
 const VERSION = 1;
-/** As many backends as the shared counters have rows. */
-const MAX_ENTRIES = 16_384;
 /** Ample for so many; a larger file is none of ours. */
 export const MAX_STATE_BYTES = 8 * 1_024 * 1_024;
 
@@ -42,7 +41,7 @@ const stateFile = z.strictObject({
   version: z.literal(VERSION),
   /** For people. */
   written: z.string().max(64),
-  backends: z.array(entry).max(MAX_ENTRIES),
+  backends: z.array(entry).max(MAX_BACKENDS),
 });
 
 /** The text of the state file. `written` is for people: when. */

@@ -26,9 +26,9 @@ import { type Duration, micros, millis, seconds } from '../lib/duration.ts';
 import { messageOf, TandemError } from '../lib/errors.ts';
 import { VERSION } from '../lib/version.ts';
 import type { Config, RelayKind } from '../model/config.ts';
-import type { NodeSummary } from '../model/peer-report.ts';
 import type { Native } from '../native/index.ts';
 import type { Timeline } from '../observability/timeline.ts';
+import { MAX_BACKENDS, MAX_SERVICES } from './capacity.ts';
 import { processLimits, relayOf, requireRelay, servesOnlyVirtualAddresses } from './consequences.ts';
 import { Drift } from './drift.ts';
 import { Failover } from './failover.ts';
@@ -38,9 +38,6 @@ import { SelfWatch, UNKNOWN_FITNESS } from './self-watch.ts';
 import type { ServiceManager } from './service-manager.ts';
 import { Services } from './services.ts';
 
-/** Rows of the shared counters, which cannot grow: ample, and some 1.5 MiB for each worker. */
-const MAX_SERVICES = 1_024;
-const MAX_BACKENDS = 16_384;
 /** Probes at once over all services. */
 const MAX_PROBES = 256;
 /**
@@ -163,7 +160,12 @@ export class Supervisor implements AdminBackend {
         clock,
         emit,
         starved: () => this.#services.withoutBackend(),
-        summary: (key) => this.#summary(key),
+        summary: () => ({
+          name: this.#config.node.name,
+          uptimeSeconds: this.#uptime(),
+          services: this.#services.summaries(),
+        }),
+        configured: (key) => ({ version: VERSION, config: this.#fingerprint.of(this.#config, key) }),
       },
       UNKNOWN_FITNESS,
     );
@@ -244,16 +246,6 @@ export class Supervisor implements AdminBackend {
 
   #uptime(): number {
     return (this.#clock.wallMillis() - this.#startedAt) / 1_000;
-  }
-
-  #summary(key: Uint8Array): Omit<NodeSummary, 'routers'> {
-    return {
-      name: this.#config.node.name,
-      version: VERSION,
-      uptimeSeconds: this.#uptime(),
-      services: this.#services.summaries(),
-      config: this.#fingerprint.of(this.#config, key),
-    };
   }
 
   // AdminBackend
