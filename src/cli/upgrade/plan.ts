@@ -1,3 +1,4 @@
+import { coerce, parse, SemVer } from 'semver';
 import type { CommandResult, Status } from '../../admin/contract.ts';
 
 /**
@@ -204,15 +205,10 @@ function isDone(node: NodeState, { target, status }: UpgradeFacts): boolean {
   return compareVersions(node.version, lower) > 0;
 }
 
-/** "1.10.0" is greater than "1.9.3"; what is not a number counts as 0. */
+/** As semver.org orders them: 1.9.3-rc.1, 1.9.3, 1.10.0. What is no version at all is the lowest. */
 export function compareVersions(a: string, b: string): number {
-  const parts = (version: string): number[] => version.split(/[.+-]/).map((part) => Number(part) || 0);
-  const [left, right] = [parts(a), parts(b)];
-  for (let i = 0; i < Math.max(left.length, right.length); i++) {
-    const difference = (left[i] ?? 0) - (right[i] ?? 0);
-    if (difference !== 0) return difference;
-  }
-  return 0;
+  const read = (version: string): SemVer => parse(version) ?? coerce(version) ?? new SemVer('0.0.0');
+  return read(a).compare(read(b));
 }
 
 const INSTALL = 'sudo apt-get install ./tandem-lb_VERSION_ARCH.deb';

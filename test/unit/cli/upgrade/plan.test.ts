@@ -154,10 +154,12 @@ describe('a rolling upgrade', () => {
   });
 });
 
-it('versions are compared by number', () => {
-  expect(['1.10.0', '1.9.3', '2.0', '1.9.3-rc.1'].sort(compareVersions)).toEqual([
+it('versions are compared as semver.org orders them', () => {
+  expect(['1.10.0', '1.9.3', '2.0', '1.9.3-rc.10', 'none', '1.9.3-rc.2'].sort(compareVersions)).toEqual([
+    'none',
+    '1.9.3-rc.2',
+    '1.9.3-rc.10',
     '1.9.3',
-    '1.9.3-rc.1',
     '1.10.0',
     '2.0',
   ]);
