@@ -6,23 +6,11 @@ import { ConfigError } from '../../src/config/errors.ts';
 import { detectSource } from '../../src/config/import/detect.ts';
 import { KEYWORDS } from '../../src/config/import/haproxy/keywords.ts';
 import { HAPROXY_FIXTURES, haproxyFixtures, importHaproxyText } from '../support/haproxy-import.ts';
+import { anyLines, anyWords, otherWords, survives } from '../support/import-fuzz.ts';
 import { configOf } from '../support/keepalived-import.ts';
 
-/** Comes to a result or a ConfigError, and what it writes without faults does load. */
-function survives(text: string): void {
-  try {
-    const result = importHaproxyText(text);
-    for (const { line, note } of result.report) {
-      expect(line).toBeGreaterThan(0);
-      expect(note).not.toMatch(/undefined|\[object|NaN/);
-    }
-    // what it leaves out itself must not come back as a fault of the file
-    expect(result.faults.filter((fault) => !/nothing to do/.test(fault))).toEqual([]);
-    if (result.faults.length === 0) configOf(result);
-  } catch (error) {
-    if (!(error instanceof ConfigError)) throw error;
-    expect(error.problems.length).toBeGreaterThan(0);
-  }
+function check(text: string): void {
+  survives(() => importHaproxyText(text), configOf);
 }
 
 const seeds = haproxyFixtures.map((name) => readFileSync(join(HAPROXY_FIXTURES, name), 'utf8'));
@@ -78,57 +66,11 @@ const word = fc.oneof(
   ),
 );
 
-test('any words of the language', () => {
-  fc.assert(
-    fc.property(fc.array(word, { maxLength: 60 }), (words) => survives(words.join(' '))),
-    { numRuns: 800 },
-  );
-});
+test('any words of the language', () => anyWords(word, check, 800));
 
-test('any lines dropped, doubled or moved', () => {
-  const change = fc.record({
-    from: fc.nat(400),
-    to: fc.nat(400),
-    how: fc.constantFrom('drop', 'double', 'move'),
-  });
-  fc.assert(
-    fc.property(
-      fc.constantFrom(...seeds),
-      fc.array(change, { minLength: 1, maxLength: 6 }),
-      (seed, changes) => {
-        const lines = seed.split('\n');
-        for (const { from, to, how } of changes) {
-          const line = lines[from % lines.length] ?? '';
-          if (how !== 'double') lines.splice(from % lines.length, 1);
-          if (how !== 'drop') lines.splice(to % (lines.length + 1), 0, line);
-        }
-        survives(lines.join('\n'));
-      },
-    ),
-    { numRuns: 300 },
-  );
-});
+test('any lines dropped, doubled or moved', () => anyLines(seeds, check, 300));
 
-test('any word changed for any other', () => {
-  const value = fc.oneof(
-    word,
-    fc.string({ maxLength: 12 }),
-    fc.integer().map(String),
-    fc.double().map(String),
-  );
-  fc.assert(
-    fc.property(
-      fc.constantFrom(...seeds),
-      fc.array(fc.tuple(fc.nat(2_000), value), { minLength: 1, maxLength: 8 }),
-      (seed, edits) => {
-        const parts = seed.split(/(\s+)/);
-        for (const [at, put] of edits) parts[(at * 2) % parts.length] = put;
-        survives(parts.join(''));
-      },
-    ),
-    { numRuns: 400 },
-  );
-});
+test('any word changed for any other', () => otherWords(seeds, word, check, 400));
 
 test('whose file it is: one of the two, or an error', () => {
   fc.assert(

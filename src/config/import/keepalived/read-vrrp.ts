@@ -86,7 +86,7 @@ export function readInstance(section: Section, globals: Globals): VrrpInstance {
     preemptDelay: section.number('preempt_delay', 0, 1_000) ?? 0,
     addresses: [...own, ...excluded],
     peers: section.items('unicast_peer').flatMap((item) => readPeer(item, family, journal)),
-    source: readSource(section),
+    source: readSource(section, family),
     announce: readAnnounce(section, globals.announce),
     tracks: readTrackUses(section),
   };
@@ -133,13 +133,17 @@ function readPeer(item: Statement, family: IpFamily | undefined, journal: Journa
 }
 
 /** Both keywords set the same address; without peers it is left to the interface. */
-function readSource(section: Section): IpAddress | undefined {
+function readSource(section: Section, family: IpFamily | undefined): IpAddress | undefined {
   const statement = section.last('unicast_src_ip', 'mcast_src_ip');
   if (statement === undefined) return undefined;
   const address = parseIp(statement.args[0] ?? '');
   if (address === undefined) section.journal.remark(statement, 'missing', 'not an address');
   else if (section.items('unicast_peer').length === 0) {
     const text = 'multicast leaves from the primary address of the interface';
+    section.journal.remark(statement, 'missing', text);
+    return undefined;
+  } else if (family !== undefined && address.family !== family) {
+    const text = `the instance is IPv${family}: keepalived does not use it either`;
     section.journal.remark(statement, 'missing', text);
     return undefined;
   }

@@ -188,6 +188,11 @@ describe('vrrp_instance', () => {
       ['10.0.0.3'],
     ]);
     expect(told(result, '2001:db8::3')).toHaveLength(1);
+    const foreign = importText(
+      instance(`version 3\nunicast_src_ip 2001:db8::2\nunicast_peer {\n10.0.0.3\n}\n${VIP}`),
+    );
+    expect(configOf(foreign).failover?.groups[0]?.unicast?.source).toBeNull();
+    expect(told(foreign, 'unicast_src_ip')).toHaveLength(1);
   });
 
   test('gratuitous ARPs: own settings, else the global ones', () => {
