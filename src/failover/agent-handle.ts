@@ -46,6 +46,8 @@ export interface AgentHandleOptions {
   /** Runs before_claim; bounded in time, never rejects. Left out: nobody is asked. */
   readonly beforeClaim?: (request: ClaimRequest) => Promise<ClaimVerdict>;
   readonly clock?: Clock;
+  /** How long the first attempt to start an agent may take; each that was ended doubles it, up to two minutes. */
+  readonly startLimit?: Duration;
 }
 
 export type AgentState = 'starting' | 'running' | 'hung' | 'dead';
@@ -81,7 +83,7 @@ export class AgentHandle {
   #startedAt: Instant;
   #backoff: Duration = FIRST_BACKOFF;
   /** Kept as it is when one has come up: this host needs that long. */
-  #startLimit: Duration = START_LIMIT;
+  #startLimit: Duration;
   #respawn: Timer | null = null;
   #tick: Timer | null = null;
   /** A successor on its way; a second `restart` joins the first. */
@@ -98,6 +100,7 @@ export class AgentHandle {
     this.#onTransition = options.onTransition ?? (() => undefined);
     this.#beforeClaim = options.beforeClaim ?? (async () => ({ proceed: true, why: 'nobody to ask' }));
     this.#clock = options.clock ?? systemClock;
+    this.#startLimit = options.startLimit ?? START_LIMIT;
     this.#commands = new AgentCommands(this.#clock);
     this.#startedAt = this.#clock.now();
   }

@@ -5,6 +5,8 @@
  *   lb-b eth0 10.99.0.2, 2001:db8:99::2 ──┼── lan (switch)      virtual: 10.99.0.100, 2001:db8:99::100
  *   client eth0 10.99.0.9, 2001:db8:99::9 ┘
  */
+import { writeFileSync } from 'node:fs';
+import { join } from 'node:path';
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
 import { FailoverNode, type GroupInput, type SpecInput } from '../support/failover-node.ts';
 import { eventually, type Host, type HostProcess, Lab, missing } from '../support/netns.ts';
@@ -159,6 +161,34 @@ describe.skipIf(unable !== null)('failover agent', () => {
       const status = await a.status();
       return status.state === 'running' && status.pid !== pid;
     });
+  });
+
+  test('an agent that starts slowly gets more time at each attempt, and what was enough is kept', async () => {
+    const slow = join(lab.dir, 'slow.mjs');
+    // of the processes that load it, the agent is the one with a channel to its parent
+    writeFileSync(
+      slow,
+      'if (process.send) Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 2_000);',
+    );
+    const a = await start(hostA, { ...spec(200), startLimitMillis: 500 }, [
+      'env',
+      `NODE_OPTIONS=--import=${slow}`,
+    ]);
+    const ended = a.events('failover.agent-hung').map(({ fields }) => Number(fields?.['silenceMillis']));
+    // 500 and 1,000 ms are too short for it, 4,000 are enough
+    expect(ended.length).toBeGreaterThanOrEqual(2);
+    expect(ended.length).toBeLessThanOrEqual(3);
+    ended.forEach((silence, attempt) => {
+      expect(silence).toBeGreaterThanOrEqual(500 * 2 ** attempt);
+    });
+    await a.waitState('Active');
+    const pid = await a.agentPid();
+    process.kill(pid, 'SIGKILL');
+    await eventually('a new agent runs', async () => {
+      const status = await a.status();
+      return status.state === 'running' && status.pid !== pid;
+    });
+    expect(a.events('failover.agent-hung')).toHaveLength(ended.length);
   });
 
   test('kill -9 of the supervisor: the agent takes the address off, says priority 0 and ends', async () => {

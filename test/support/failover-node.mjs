@@ -68,8 +68,11 @@ function readGroup({ addresses, excluded = [], announce, advertiseMillis, leaseS
   };
 }
 
-const handle = new AgentHandle(readSpec(readFileSync(specPath, 'utf8')), {
+const input = readFileSync(specPath, 'utf8');
+const { startLimitMillis } = JSON.parse(input);
+const handle = new AgentHandle(readSpec(input), {
   emit: (event) => process.stdout.write(`${JSON.stringify({ at: Date.now(), ...event })}\n`),
+  ...(startLimitMillis === undefined ? {} : { startLimit: millis(startLimitMillis) }),
 });
 
 async function answer(request) {

@@ -30,6 +30,8 @@ export interface GroupInput {
 export interface SpecInput {
   readonly groups: readonly GroupInput[];
   readonly realtimePriority?: number;
+  /** How long the agent may take to start at the first attempt. */
+  readonly startLimitMillis?: number;
 }
 
 export type NodeEvent = TandemEvent & { readonly at: number };
