@@ -164,7 +164,7 @@ export class DataPathRig {
   #leftAtExit: readonly number[] = [];
 
   private constructor(limits: ProcessLimits, spawnWorker: SpawnWorker, workers: number, relay: RelayKind) {
-    const counters = createCounters({ workers, services: 8, backends: 32 });
+    const counters = createCounters({ workers, services: 16, backends: 32 });
     this.#reader = new CounterReader(counters);
     this.dataPath = new DataPath({
       opener: loadNative(),

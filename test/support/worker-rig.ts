@@ -56,12 +56,14 @@ export class WorkerRig {
     this.#handles[worker]?.terminate();
   }
 
-  /** Keeps a worker's event loop busy for a second or more: it builds a table of ten million slots. */
+  /** Keeps a worker's event loop busy for two seconds or more: it builds tables of ten million slots, half a second each. */
   stall(worker: number, spec: ServiceSpec): void {
     const schedule = { ...spec.schedule, algorithm: 'maglev', tableSize: 9_999_991 } as const;
     const huge = { ...spec, name: 'huge', listen: [], schedule };
-    const message = { type: 'service-open', slot: 7, spec: huge, listeners: [], sources: null } as const;
-    this.#handles[worker]?.post({ ...message, backends: this.rig.set(spec) });
+    const message = { type: 'service-open', spec: huge, listeners: [], sources: null } as const;
+    for (const slot of [7, 8, 9, 10]) {
+      this.#handles[worker]?.post({ ...message, slot, backends: this.rig.set(spec) });
+    }
   }
 
   connections(): number[] {
