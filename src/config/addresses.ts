@@ -2,6 +2,7 @@ import {
   type Endpoint,
   type IpAddress,
   type IpPrefix,
+  isBroadcast,
   isMulticast,
   isUnspecified,
   networkOf,
@@ -123,10 +124,6 @@ export function backendEndpoint() {
     return parsed.ok ? (unicastFault(text, parsed.value.address) ?? parsed) : parsed;
   });
 }
-
-/** 255.255.255.255, the limited broadcast address (RFC 919, section 7). */
-const isBroadcast = (address: IpAddress): boolean =>
-  address.family === 4 && address.bytes.every((byte) => byte === 255);
 
 function unicastFault(text: string, address: IpAddress): Parsed<never> | undefined {
   if (isUnspecified(address)) return wrong(`${quote(text)} names no host`, 'write the address of one host');

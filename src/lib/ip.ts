@@ -104,6 +104,11 @@ export function isLoopback(address: IpAddress): boolean {
   return address.bytes.every((byte, index) => byte === (index === 15 ? 1 : 0));
 }
 
+/** 255.255.255.255, the limited broadcast address (RFC 919, section 7). */
+export function isBroadcast({ family, bytes }: IpAddress): boolean {
+  return family === 4 && bytes.every((byte) => byte === 255);
+}
+
 /** 0.0.0.0 or ::. */
 export function isUnspecified(address: IpAddress): boolean {
   return address.bytes.every((byte) => byte === 0);

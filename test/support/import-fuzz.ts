@@ -3,6 +3,12 @@ import fc from 'fast-check';
 import { expect } from 'vitest';
 import { ConfigError } from '../../src/config/errors.ts';
 
+/**
+ * Where statements of the file contradict each other, people mend it by hand: whichever the import would leave out, it
+ * would guess. A node that is its own only peer, one whose peer is a virtual address, and a file of which nothing is left.
+ */
+const CONTRADICTION = /nothing to do|no peer to speak to|is a virtual address: it moves/;
+
 export interface FuzzedImport {
   readonly report: readonly { readonly line: number; readonly note: string }[];
   readonly faults: readonly string[];
@@ -29,7 +35,7 @@ export function survives<R extends FuzzedImport>(
     expect(note).not.toMatch(/undefined|\[object|NaN/);
   }
   // what it leaves out itself must not come back as a fault of the file
-  expect(result.faults.filter((fault) => !/nothing to do/.test(fault))).toEqual([]);
+  expect(result.faults.filter((fault) => !CONTRADICTION.test(fault))).toEqual([]);
   if (result.faults.length === 0) load(result);
   return null;
 }
@@ -75,7 +81,7 @@ export function otherWords(
     word,
     fc.string({ maxLength: 12 }),
     fc.integer().map(String),
-    fc.double().map(String),
+    fc.double({ noNaN: true }).map(String),
   );
   const edits = fc.array(fc.tuple(fc.nat(2_000), value), { minLength: 1, maxLength: 8 });
   fc.assert(

@@ -1,4 +1,4 @@
-import { type IpAddress, isMulticast, parseIp } from '../../../lib/ip.ts';
+import { type IpAddress, isBroadcast, isMulticast, parseIp } from '../../../lib/ip.ts';
 
 /** An address as HAProxy writes it (its manual, 4.2, "bind", and 5.2), as far as Tandem has use for it. */
 export interface Written {
@@ -45,6 +45,7 @@ export function parseAddress(text: string): Written | Fault {
     };
   }
   if (isMulticast(address)) return { fault: 'a multicast address' };
+  if (isBroadcast(address)) return { fault: 'a broadcast address' };
   if (port === undefined) return { fault: 'not a port from 1 to 65535' };
   return { address, ...port, bothFamilies: literal === '::' };
 }

@@ -1,5 +1,5 @@
 import { formatDuration, seconds } from '../../../lib/duration.ts';
-import { formatHostPort, isUnspecified } from '../../../lib/ip.ts';
+import { formatHostPort, isBroadcast, isMulticast, isUnspecified } from '../../../lib/ip.ts';
 import { Names } from '../names.ts';
 import { whereabouts } from '../source.ts';
 import type { TomlTable, TomlValue } from '../toml.ts';
@@ -83,6 +83,7 @@ function listenOf({ section, listen }: VirtualServer, protocol: string, taken: S
 
 function listenFault({ address, port }: ServerAddress, protocol: string): string | undefined {
   if (port === 0) return 'is every port: Tandem listens on one, list those that are used';
+  if (isMulticast(address) || isBroadcast(address)) return 'is not an address of one host';
   if (isUnspecified(address) && protocol === 'udp') return 'is no address that UDP replies could leave from';
   return undefined;
 }

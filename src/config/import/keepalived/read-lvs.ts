@@ -1,4 +1,12 @@
-import { type IpAddress, ipFromBytes, isMulticast, parseIp, parsePrefix } from '../../../lib/ip.ts';
+import {
+  type IpAddress,
+  ipFromBytes,
+  isBroadcast,
+  isMulticast,
+  isUnspecified,
+  parseIp,
+  parsePrefix,
+} from '../../../lib/ip.ts';
 import type { Journal, Section } from './journal.ts';
 import type { RealServer, ServerAddress, VirtualServer } from './model.ts';
 import type { Statement } from './parser.ts';
@@ -103,13 +111,19 @@ function readPort(text: string | undefined): number | undefined {
 function readServerAddress(args: readonly string[]): ServerAddress | undefined {
   const address = parseIp(args[0] ?? '');
   const port = readPort(args[1]);
-  if (address === undefined || port === undefined || isMulticast(address)) return undefined;
-  return { address, port };
+  if (address === undefined || port === undefined) return undefined;
+  return isMulticast(address) || isBroadcast(address) ? undefined : { address, port };
+}
+
+/** The wildcard is somewhere to listen, and no host. */
+function readHostAddress(args: readonly string[]): ServerAddress | undefined {
+  const read = readServerAddress(args);
+  return read === undefined || isUnspecified(read.address) ? undefined : read;
 }
 
 function readRealServer(section: Section, servicePort: number): RealServer[] {
   const { statement, journal } = section;
-  const endpoint = readServerAddress(statement.args);
+  const endpoint = readHostAddress(statement.args);
   const port = endpoint === undefined || endpoint.port > 0 ? endpoint?.port : servicePort;
   if (endpoint === undefined || port === undefined || port === 0) {
     journal.remark(statement, 'missing', 'left out: it has no usable address and port');
@@ -129,7 +143,7 @@ function readRealServer(section: Section, servicePort: number): RealServer[] {
 function readSorryServer(section: Section, servicePort: number): VirtualServer['sorryServer'] {
   const statement = section.last('sorry_server');
   if (statement === undefined) return undefined;
-  const endpoint = readServerAddress(statement.args);
+  const endpoint = readHostAddress(statement.args);
   const port = endpoint?.port || servicePort;
   if (endpoint !== undefined && port > 0) return { address: endpoint.address, port, statement };
   section.journal.remark(statement, 'missing', 'left out: it has no usable address and port');

@@ -1,6 +1,7 @@
 import {
   type IpAddress,
   type IpFamily,
+  isBroadcast,
   isMulticast,
   isUnspecified,
   parseIp,
@@ -97,8 +98,8 @@ const WITH_VALUE = new Set(['dev', 'label', 'brd', 'broadcast', 'scope', 'peer',
 
 function readVirtualIp(item: Statement, excluded: boolean, journal: Journal): VirtualIp[] {
   const prefix = parsePrefix(item.keyword);
-  const unusable = prefix === undefined || isUnspecified(prefix.address) || isMulticast(prefix.address);
-  if (unusable || prefix.length === 0) {
+  const wrong = [isUnspecified, isMulticast, isBroadcast];
+  if (prefix === undefined || prefix.length === 0 || wrong.some((is) => is(prefix.address))) {
     journal.remark(item, 'missing', 'not an address that a node can hold');
     return [];
   }

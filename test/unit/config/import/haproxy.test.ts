@@ -132,6 +132,7 @@ describe('where clients connect', () => {
     ['10.0.0.1:0', /not a port/],
     ['10.0.0.1:1-60000', /more than 256/],
     ['224.0.0.1:80', /multicast/],
+    ['255.255.255.255:80', /broadcast/],
     ['10.0.0.1:443 ssl crt x.pem', /TLS/],
   ])('bind %s is left out', (bind, why) => {
     const result = importHaproxyText(`listen web\n bind ${bind}\n bind :81\n server s 10.0.9.9:80\n`);

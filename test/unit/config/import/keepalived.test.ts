@@ -419,6 +419,24 @@ describe('virtual_server', () => {
     ]);
   });
 
+  test.each(['::', '0.0.0.0', '224.0.0.9', '255.255.255.255'])(
+    'a real server at %s is left out',
+    (address) => {
+      const result = importText(
+        `virtual_server 10.0.0.1 53 {\nreal_server ${address} 53 {\n}\nreal_server 10.0.1.1 53 {\n}\n}`,
+      );
+      expect(configOf(result).services[0]?.backends).toHaveLength(1);
+      expect(told(result, 'real_server').some((line) => line.includes('left out'))).toBe(true);
+    },
+  );
+
+  test.each(['224.0.0.9', '255.255.255.255'])('a virtual server at %s is left out', (address) => {
+    const text = (at: string): string => `virtual_server ${at} 53 {\nreal_server 10.0.1.1 53 {\n}\n}\n`;
+    const result = importText(text(address) + text('10.0.0.1'));
+    expect(configOf(result).services).toHaveLength(1);
+    expect(result.complete).toBe(false);
+  });
+
   test('no protocol is UDP, as in keepalived 2.2', () => {
     const result = importText('virtual_server 10.0.0.1 53 {\nreal_server 10.0.1.1 53 {\n}\n}');
     expect(configOf(result).services[0]?.protocol).toBe('udp');
