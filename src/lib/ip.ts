@@ -114,6 +114,11 @@ export function isUnspecified(address: IpAddress): boolean {
   return address.bytes.every((byte) => byte === 0);
 }
 
+/** One host can have it: neither a wildcard nor multicast nor the limited broadcast address. */
+export function isHost(address: IpAddress): boolean {
+  return !isUnspecified(address) && !isMulticast(address) && !isBroadcast(address);
+}
+
 /** Unsigned comparison in network order, as RFC 9568 compares source addresses: negative when a < b. */
 export function compareIp(a: IpAddress, b: IpAddress): number {
   if (a.family !== b.family) return a.family - b.family;

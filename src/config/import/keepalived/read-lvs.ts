@@ -2,8 +2,8 @@ import {
   type IpAddress,
   ipFromBytes,
   isBroadcast,
+  isHost,
   isMulticast,
-  isUnspecified,
   parseIp,
   parsePrefix,
 } from '../../../lib/ip.ts';
@@ -118,7 +118,7 @@ function readServerAddress(args: readonly string[]): ServerAddress | undefined {
 /** The wildcard is somewhere to listen, and no host. */
 function readHostAddress(args: readonly string[]): ServerAddress | undefined {
   const read = readServerAddress(args);
-  return read === undefined || isUnspecified(read.address) ? undefined : read;
+  return read !== undefined && isHost(read.address) ? read : undefined;
 }
 
 function readRealServer(section: Section, servicePort: number): RealServer[] {

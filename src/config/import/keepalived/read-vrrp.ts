@@ -1,12 +1,4 @@
-import {
-  type IpAddress,
-  type IpFamily,
-  isBroadcast,
-  isMulticast,
-  isUnspecified,
-  parseIp,
-  parsePrefix,
-} from '../../../lib/ip.ts';
+import { type IpAddress, type IpFamily, isHost, parseIp, parsePrefix } from '../../../lib/ip.ts';
 import { readVirtualAddress } from '../../addresses.ts';
 import { readAnnounce, readGlobalAnnounce } from './announce.ts';
 import type { Journal, Section } from './journal.ts';
@@ -98,8 +90,7 @@ const WITH_VALUE = new Set(['dev', 'label', 'brd', 'broadcast', 'scope', 'peer',
 
 function readVirtualIp(item: Statement, excluded: boolean, journal: Journal): VirtualIp[] {
   const prefix = parsePrefix(item.keyword);
-  const wrong = [isUnspecified, isMulticast, isBroadcast];
-  if (prefix === undefined || prefix.length === 0 || wrong.some((is) => is(prefix.address))) {
+  if (prefix === undefined || prefix.length === 0 || !isHost(prefix.address)) {
     journal.remark(item, 'missing', 'not an address that a node can hold');
     return [];
   }
