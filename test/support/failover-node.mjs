@@ -10,8 +10,7 @@ import { parseIp, parsePrefix } from '../../dist/lib/ip.js';
 
 const [socketPath, specPath] = process.argv.slice(2);
 
-function readSpec(text) {
-  const { groups, realtimePriority = 0 } = JSON.parse(text);
+function readSpec({ groups, realtimePriority = 0 }) {
   return {
     realtimePriority,
     startupDelay: millis(0),
@@ -68,11 +67,10 @@ function readGroup({ addresses, excluded = [], announce, advertiseMillis, leaseS
   };
 }
 
-const input = readFileSync(specPath, 'utf8');
-const { startLimitMillis } = JSON.parse(input);
+const input = JSON.parse(readFileSync(specPath, 'utf8'));
 const handle = new AgentHandle(readSpec(input), {
   emit: (event) => process.stdout.write(`${JSON.stringify({ at: Date.now(), ...event })}\n`),
-  ...(startLimitMillis === undefined ? {} : { startLimit: millis(startLimitMillis) }),
+  startLimit: input.startLimitMillis && millis(input.startLimitMillis),
 });
 
 async function answer(request) {
@@ -88,7 +86,7 @@ async function answer(request) {
       handle.setStandings({ vip: request.standing });
       return { ok: true };
     case 'configure':
-      handle.configure(readSpec(JSON.stringify(request.spec)));
+      handle.configure(readSpec(request.spec));
       return { ok: true };
     case 'stop':
       await handle.stop();
