@@ -41,6 +41,15 @@ class Net {
     return made;
   }
 
+  /** The kernel tells of a new link a little later; keepalived starts in FAULT where one is not up yet. */
+  linksUp(): Promise<void> {
+    const isUp = (host: Host, device: string): boolean =>
+      host.ip('link', 'show', device).includes('state UP');
+    return eventually('the links are up', () =>
+      [this.a, this.b].every((host) => isUp(host, 'eth0') && isUp(host, 'eth1')),
+    );
+  }
+
   /** A file that scripts look at. */
   path(host: 'a' | 'b', name: string): string {
     const dir = join(this.lab.dir, `flags-${host}`);
@@ -266,9 +275,11 @@ async function playFirewall(net: Net, kind: Kind): Promise<string[]> {
   const both = ['10.95.0.101', '10.96.0.101'];
   for (const host of ['a', 'b'] as const) {
     net.set(host, 'up');
-    net.set(host, 'notify', '#!/bin/sh\nprintf "%s," "$@" >> "${0%/*}/told"\necho >> "${0%/*}/told"\n');
+    // a line in one write: keepalived runs the scripts of a group and of its instances at the same time
+    net.set(host, 'notify', '#!/bin/sh\nIFS=,\necho "$*," >> "${0%/*}/told"\n');
   }
   for (const host of ['a', 'b'] as const) await net.a.run(['chmod', '755', net.path(host, 'notify')]);
+  await net.linksUp();
   const a = await startA(net, kind, FIREWALL);
   await net.expectHolder('a', ...both);
   await startB(net, FIREWALL);
