@@ -47,9 +47,13 @@ export class SplitLan {
     return !this.hosts.some((host) => VIPS.some((vip) => host.holds(vip)));
   }
 
-  /** Every client has it in its cache that all addresses are on this host. */
-  learned(host: Host): boolean {
-    return this.clients.every((client) => knows(client, host));
+  /**
+   * No client has an address elsewhere in its cache than on this host. One that asked the old holder in vain has
+   * forgotten it (FAILED) and asks everybody the next time.
+   */
+  noneMisled(host: Host): boolean {
+    const right = [macOf(host), undefined];
+    return this.clients.every((client) => VIPS.every((vip) => right.includes(cacheOf(client, vip))));
   }
 
   /** Each client knows its own side's balancer. */
