@@ -79,3 +79,17 @@ describe.skipIf(unable !== null)('the commands of the README', () => {
     expect((await run('quickstart', '--sideways')).status).toBe(64);
   });
 });
+
+describe('the bench', () => {
+  test.each([
+    ['forwarding', ['--works', 'bulk1,sideways'], '--works: there is no "sideways", but idle, bulk1, '],
+    ['failover', ['--adverts', '100,15'], '--adverts 15: it takes a multiple of 10 from 10 to 40950'],
+    ['timing', ['--seconds', 'x'], '--seconds x: it takes a whole number from 1 to 600'],
+    ['soak', ['--sideways'], "Unknown option '--sideways'"],
+  ])('%s %j is a usage error', (bench, args, message) => {
+    const file = fileURLToPath(new URL(`../bench/${bench}/bench.mjs`, import.meta.url));
+    const { status, stderr } = spawnSync(process.execPath, [file, ...args], { encoding: 'utf8' });
+    expect(stderr.split('\n')[0]).toContain(message);
+    expect(status).toBe(64);
+  });
+});

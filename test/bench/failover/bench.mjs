@@ -12,7 +12,7 @@
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { parseArgs } from 'node:util';
+import { commandLine, number, words } from '../command-line.mjs';
 import { sleep } from '../forwarding/shell.mjs';
 import { Cell } from './cell.mjs';
 import { CONTENDERS } from './contenders.mjs';
@@ -21,9 +21,8 @@ import { sweep } from './host.mjs';
 import { batches, estimate, grouped, isDisturbed, quiet } from './plan.mjs';
 import { document, judge, summary } from './report.mjs';
 
-const { values: options } = parseArgs({
-  options: {
-    helpers: { type: 'string' },
+const { base, wanted, ...options } = commandLine(
+  {
     runs: { type: 'string', default: '7' },
     faults: { type: 'string', default: Object.keys(FAULTS).join() },
     adverts: { type: 'string', default: '1000,100,10' },
@@ -35,30 +34,20 @@ const { values: options } = parseArgs({
     write: { type: 'string' },
     'keep-logs': { type: 'boolean', default: false },
   },
-});
-
-function oneOf(name, known, convert = (word) => word) {
-  const words = options[name].split(',').map(convert);
-  for (const word of words) {
-    if (!known.includes(word)) throw new Error(`--${name}: no ${word}; there are ${known.join(', ')}`);
-  }
-  return words;
-}
-
-const wanted = {
-  runs: Number(options.runs),
-  faults: oneOf('faults', Object.keys(FAULTS)),
-  adverts: options.adverts.split(',').map(Number),
-  families: oneOf('families', [4, 6], Number),
-  contenders: oneOf('contenders', Object.keys(CONTENDERS)),
-};
-if (!Number.isInteger(wanted.runs) || wanted.runs < 1) throw new Error('--runs: a whole number, 1 or more');
-for (const advert of wanted.adverts) {
-  if (advert < 10 || advert > 40_950 || advert % 10 !== 0)
-    throw new Error('--adverts: 10 to 40950, in tens of ms');
-}
-
-const base = options.base === undefined ? null : JSON.parse(readFileSync(options.base, 'utf8'));
+  (values) => ({
+    retries: number('retries', values.retries, { from: 0, to: 10 }),
+    base: values.base === undefined ? null : JSON.parse(readFileSync(values.base, 'utf8')),
+    wanted: {
+      runs: number('runs', values.runs, { from: 1, to: 1_000 }),
+      faults: words('faults', values.faults, Object.keys(FAULTS)),
+      adverts: values.adverts
+        .split(',')
+        .map((advert) => number('adverts', advert, { from: 10, to: 40_950, step: 10 })),
+      families: words('families', values.families, ['4', '6']).map(Number),
+      contenders: words('contenders', values.contenders, Object.keys(CONTENDERS)),
+    },
+  }),
+);
 
 const dir = mkdtempSync(join(tmpdir(), 'tandem-failover-bench-'));
 const alive = new Set();
@@ -194,7 +183,7 @@ async function main() {
   await go(batches(wanted), measured, failures);
   const disturbed = () =>
     [...measured].filter(([, results]) => results.some(isDisturbed)).map(([work]) => work);
-  for (let retry = 0; retry < Number(options.retries) && disturbed().length > 0; retry++) {
+  for (let retry = 0; retry < options.retries && disturbed().length > 0; retry++) {
     say('again, for the machine stumbled:');
     await go(grouped(disturbed()), measured, failures);
   }

@@ -9,16 +9,19 @@
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { parseArgs } from 'node:util';
+import { commandLine, number, words } from '../command-line.mjs';
 import { BALANCERS } from './balancers.mjs';
 import { bars, machine, tables } from './report.mjs';
 import { Daemon, run, sleep, stopAll } from './shell.mjs';
 import { DIRECT_BACKEND, NS, setUp, startBackends, tearDown, VIP } from './topology.mjs';
 import { measure, WORKS } from './works.mjs';
 
-const { values: options } = parseArgs({
-  options: {
-    helpers: { type: 'string' },
+const {
+  works,
+  balancers: names,
+  ...options
+} = commandLine(
+  {
     reps: { type: 'string', default: '3' },
     seconds: { type: 'string', default: '4' },
     'warm-up': { type: 'string', default: '2' },
@@ -28,12 +31,16 @@ const { values: options } = parseArgs({
     congestion: { type: 'string' },
     write: { type: 'string' },
   },
-});
+  (values) => ({
+    reps: number('reps', values.reps, { from: 1, to: 100 }),
+    seconds: number('seconds', values.seconds, { from: 1, to: 600 }),
+    warmUp: number('warm-up', values['warm-up'], { from: 0, to: 600 }),
+    connections: number('connections', values.connections, { from: 1, to: 28_000 }),
+    works: words('works', values.works, Object.keys(WORKS)),
+    balancers: words('balancers', values.balancers, Object.keys(BALANCERS)),
+  }),
+);
 const dir = mkdtempSync(join(tmpdir(), 'tandem-bench-'));
-const works = options.works.split(',');
-const names = options.balancers.split(',');
-for (const work of works) if (!(work in WORKS)) throw new Error(`no work ${work}`);
-for (const name of names) if (!(name in BALANCERS)) throw new Error(`no balancer ${name}`);
 
 async function start(name) {
   const { command } = BALANCERS[name];
@@ -46,7 +53,7 @@ async function start(name) {
   throw new Error(`${name} never came up\n${balancer?.log() ?? ''}`);
 }
 
-async function repetition(number, results) {
+async function repetition(round, results) {
   for (const name of names) {
     // memory is measured in a process of its own, before it has done anything else
     for (const group of [works.filter((work) => work === 'idle'), works.filter((work) => work !== 'idle')]) {
@@ -58,16 +65,16 @@ async function repetition(number, results) {
           dir,
           balancer,
           helpers: options.helpers,
-          seconds: Number(options.seconds),
-          warmUp: Number(options['warm-up']),
-          connections: Number(options.connections),
+          seconds: options.seconds,
+          warmUp: options.warmUp,
+          connections: options.connections,
         });
         results[work] ??= {};
         results[work][name] ??= [];
         results[work][name].push(result);
         const cpu = Number.isFinite(result.cpu) ? `  cpu ${result.cpu.toFixed(1)}` : '';
         console.error(
-          `${number} ${name.padEnd(10)} ${work.padEnd(7)} ${result.value.toFixed(2)} ${WORKS[work].unit}${cpu} ${result.note ?? ''}`,
+          `${round} ${name.padEnd(10)} ${work.padEnd(7)} ${result.value.toFixed(2)} ${WORKS[work].unit}${cpu} ${result.note ?? ''}`,
         );
         await sleep(300);
       }
@@ -80,7 +87,7 @@ function document(results, verdict) {
   return `# Performance
 
 Written by \`scripts/bench\` on ${new Date().toISOString().slice(0, 10)}: ${options.reps} repetitions of ${options.seconds} s,
-each after a warm-up of ${options['warm-up']} s that does not count; medians; ratios are taken within a repetition. The figures are those of one machine under everything that ran on it;
+each after a warm-up of ${options.warmUp} s that does not count; medians; ratios are taken within a repetition. The figures are those of one machine under everything that ran on it;
 the ratios are what to look at. Where the time goes, and what was tried: [performance-notes.md](performance-notes.md).
 
 ${machine()}
@@ -103,7 +110,7 @@ async function main() {
   startBackends(dir, `${options.helpers}/udp-echo`);
   await sleep(800);
   const results = {};
-  for (let number = 1; number <= Number(options.reps); number++) await repetition(number, results);
+  for (let round = 1; round <= options.reps; round++) await repetition(round, results);
   const verdict = bars(results);
   console.log(`${tables(results)}\n\n${verdict.text}`);
   if (options.write !== undefined) writeFileSync(options.write, document(results, verdict.text));

@@ -6,7 +6,7 @@
 import { writeFileSync } from 'node:fs';
 import { request } from 'node:http';
 import { join } from 'node:path';
-import { parseArgs } from 'node:util';
+import { commandLine, number, words } from '../command-line.mjs';
 import { Daemon, run, sh, sleep, stopAll } from '../forwarding/shell.mjs';
 import {
   BACKEND_TCP,
@@ -22,19 +22,25 @@ import {
 import { choices } from './stream.mjs';
 import { growth, sample } from './watch.mjs';
 
-const { values } = parseArgs({
-  options: {
-    helpers: { type: 'string' },
+const {
+  minutes,
+  clients: atOnce,
+  relay,
+  seed,
+} = commandLine(
+  {
     minutes: { type: 'string', default: '10' },
     clients: { type: 'string', default: '40' },
     relay: { type: 'string' },
     seed: { type: 'string', default: String(Date.now() % 1_000_000) },
   },
-});
-const minutes = Number(values.minutes);
-const seed = Number(values.seed);
-if (!(minutes > 0 && minutes <= 24 * 60) || !Number.isInteger(seed))
-  throw new Error('--minutes or --seed is no number');
+  (values) => ({
+    minutes: number('minutes', values.minutes, { from: 0.1, to: 24 * 60, step: 0 }),
+    clients: number('clients', values.clients, { from: 1, to: 1_000 }),
+    relay: values.relay === undefined ? null : words('relay', values.relay, ['native', 'node'])[0],
+    seed: number('seed', values.seed, { from: 0, to: 2 ** 32 - 1 }),
+  }),
+);
 
 /** After the first half of the run the daemon has seen everything and should not need more. */
 const MAX_GROWTH_MIB_A_MINUTE = 2;
@@ -81,7 +87,7 @@ async function until(what, condition, seconds = 30) {
 }
 
 async function reload(which) {
-  writeFileSync(file, configOf(which, socket, values.relay ?? null));
+  writeFileSync(file, configOf(which, socket, relay));
   const { status: code, stdout } = await cli('reload');
   if (code !== 0) problems.push(`a reload failed: ${stdout}`);
 }
@@ -180,14 +186,14 @@ function judge(seen, samples) {
 async function soak() {
   sh(`ip netns add ${NS}; ip -n ${NS} link set lo up; ip -n ${NS} addr add ${SERVICE}/32 dev lo`);
   const backends = BACKENDS.map((_, i) => startBackend(i));
-  writeFileSync(file, configOf(PLAIN, socket, values.relay ?? null));
+  writeFileSync(file, configOf(PLAIN, socket, relay));
   const daemon = new Daemon(NS, `node ${tandem} run --config ${file}`, { dir, name: 'tandem' });
   await until('the daemon answers', async () => (await status()).services.length === 2);
   await sleep(1_000);
   const before = sample(daemon.child.pid);
   const clients = new Daemon(
     NS,
-    `node ${here('clients.mjs')} ${SERVICE} ${TCP_PORT} ${UDP_PORT} ${values.clients} ${seed}`,
+    `node ${here('clients.mjs')} ${SERVICE} ${TCP_PORT} ${UDP_PORT} ${atOnce} ${seed}`,
     { dir, name: 'clients', pipe: true },
   );
   let told = '';
@@ -212,7 +218,7 @@ async function soak() {
   judge(JSON.parse(told.split('\n')[1] ?? '{}'), [...samples, after]);
 }
 
-console.log(`==> soak: ${minutes} min, ${values.clients} clients, seed ${seed}`);
+console.log(`==> soak: ${minutes} min, ${atOnce} clients, seed ${seed}`);
 try {
   await soak();
 } finally {

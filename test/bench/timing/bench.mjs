@@ -16,27 +16,25 @@
 // Exit status 1 when the backup took over in the first case.
 import { writeFileSync } from 'node:fs';
 import { availableParallelism } from 'node:os';
-import { parseArgs } from 'node:util';
+import { commandLine, number, words } from '../command-line.mjs';
 import { document, lines } from './report.mjs';
 import { CASES, Rig, sleep } from './rig.mjs';
 import { gaps, summary } from './wire.mjs';
 
-const { values: options } = parseArgs({
-  options: {
+const { seconds, intervalMs, cases, ...options } = commandLine(
+  {
     seconds: { type: 'string', default: '60' },
     interval: { type: 'string', default: '10' },
     cases: { type: 'string', default: Object.keys(CASES).join() },
     json: { type: 'boolean', default: false },
     write: { type: 'string' },
-    helpers: { type: 'string' },
   },
-});
-const seconds = Number(options.seconds);
-const intervalMs = Number(options.interval);
-const cases = options.cases.split(',');
-if (!(seconds >= 1 && seconds <= 600)) throw new Error('--seconds takes 1 to 600');
-if (!(intervalMs >= 10 && intervalMs <= 1_000)) throw new Error('--interval takes 10 to 1000 (milliseconds)');
-for (const name of cases) if (!(name in CASES)) throw new Error(`no case ${name}`);
+  (values) => ({
+    seconds: number('seconds', values.seconds, { from: 1, to: 600 }),
+    intervalMs: number('interval', values.interval, { from: 10, to: 1_000, step: 10 }),
+    cases: words('cases', values.cases, Object.keys(CASES)),
+  }),
+);
 
 let rig = null;
 
