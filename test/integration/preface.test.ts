@@ -9,15 +9,8 @@ import { millis } from '../../src/lib/duration.ts';
 import { formatEndpoint, parsePrefix } from '../../src/lib/ip.ts';
 import { decodeProxyHeader, encodeProxyHeader, type ProxyVersion } from '../../src/lib/proxy-header.ts';
 import type { ProxyProtocolSpec, ServiceSpec } from '../../src/model/service.ts';
-import {
-  backend,
-  DataPathRig,
-  endpoint,
-  freePort,
-  inProcess,
-  RELAYS,
-  serviceSpec,
-} from '../support/data-path.ts';
+import { backend, DataPathRig, endpoint, inProcess, RELAYS, serviceSpec } from '../support/data-path.ts';
+import { freePort } from '../support/free-port.ts';
 import { eventually } from '../support/netns.ts';
 import { exchange, readToEnd, type TcpServer, tcpClient, tcpServer } from '../support/tcp.ts';
 

@@ -9,15 +9,8 @@ import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { resetNow } from '../../src/data-path/forward/socket-close.ts';
 import { millis, seconds } from '../../src/lib/duration.ts';
 import type { ServiceSpec } from '../../src/model/service.ts';
-import {
-  backend,
-  DataPathRig,
-  endpoint,
-  freePort,
-  inProcess,
-  RELAYS,
-  serviceSpec,
-} from '../support/data-path.ts';
+import { backend, DataPathRig, endpoint, inProcess, RELAYS, serviceSpec } from '../support/data-path.ts';
+import { freePort } from '../support/free-port.ts';
 import { eventually } from '../support/netns.ts';
 import { exchange, nextChunk, readToEnd, type TcpServer, tcpClient, tcpServer } from '../support/tcp.ts';
 

@@ -10,15 +10,8 @@ import { socketsOf } from '../../src/data-path/listening-sockets.ts';
 import { millis, seconds } from '../../src/lib/duration.ts';
 import type { TimeoutSpec } from '../../src/model/service.ts';
 import { loadNative } from '../../src/native/index.ts';
-import {
-  backend,
-  DataPathRig,
-  endpoint,
-  freePort,
-  inProcess,
-  RELAYS,
-  serviceSpec,
-} from '../support/data-path.ts';
+import { backend, DataPathRig, endpoint, inProcess, RELAYS, serviceSpec } from '../support/data-path.ts';
+import { freePort } from '../support/free-port.ts';
 import { eventually } from '../support/netns.ts';
 import { exchange, nextChunk, readToEnd, type TcpServer, tcpClient, tcpServer } from '../support/tcp.ts';
 

@@ -6,15 +6,8 @@ import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { millis, seconds } from '../../src/lib/duration.ts';
 import { parsePrefix } from '../../src/lib/ip.ts';
 import type { ServiceSpec, TimeoutSpec } from '../../src/model/service.ts';
-import {
-  backend,
-  DataPathRig,
-  endpoint,
-  freePort,
-  inProcess,
-  RELAYS,
-  serviceSpec,
-} from '../support/data-path.ts';
+import { backend, DataPathRig, endpoint, inProcess, RELAYS, serviceSpec } from '../support/data-path.ts';
+import { freePort } from '../support/free-port.ts';
 import { eventually } from '../support/netns.ts';
 import { UdpClient, type UdpServer, udpServer } from '../support/udp.ts';
 

@@ -9,7 +9,8 @@ import { fileURLToPath } from 'node:url';
 import { describe, expect, it } from 'vitest';
 import type { ToWorker } from '../../src/data-path/protocol.ts';
 import type { SpawnWorker, WorkerHandle } from '../../src/data-path/worker-thread.ts';
-import { backend, DataPathRig, endpoint, freePort, RELAYS, serviceSpec } from '../support/data-path.ts';
+import { backend, DataPathRig, endpoint, RELAYS, serviceSpec } from '../support/data-path.ts';
+import { freePort } from '../support/free-port.ts';
 import { eventually } from '../support/netns.ts';
 import { exchange, nextChunk, readToEnd, tcpClient, tcpServer } from '../support/tcp.ts';
 

@@ -12,7 +12,8 @@ import { promisify } from 'node:util';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { parsePrefix } from '../../src/lib/ip.ts';
 import type { ProxyProtocolSpec } from '../../src/model/service.ts';
-import { backend, DataPathRig, endpoint, freePort, serviceSpec } from '../support/data-path.ts';
+import { backend, DataPathRig, endpoint, serviceSpec } from '../support/data-path.ts';
+import { freePort } from '../support/free-port.ts';
 import { eventually, missing } from '../support/netns.ts';
 import { httpProbe } from '../support/specs.ts';
 import { probe } from '../unit/control-path/health/probes/support.ts';
@@ -175,7 +176,9 @@ describe.skipIf(skip)('PROXY protocol', () => {
     const target = endpoint(`127.0.0.1:${port}`);
     for (const sendProxy of [1, 2] as const) {
       expect(await probe(httpProbe({ sendProxy }), target)).toMatchObject({ ok: true, detail: 'HTTP 200' });
-      expect(await probe({ type: 'tcp', sendProxy }, target)).toMatchObject({ ok: true });
+      expect(await probe({ type: 'tcp', tls: null, exchange: [], sendProxy }, target)).toMatchObject({
+        ok: true,
+      });
     }
     expect(await probe(httpProbe(), target)).toMatchObject({ ok: false });
     const closed = endpoint(`127.0.0.1:${await freePort()}`);

@@ -1,5 +1,4 @@
 /** The data path in the test's own process: the engine without its thread, real sockets on loopback. */
-import { createServer } from 'node:net';
 import { CounterReader, createCounters } from '../../src/data-path/counters.ts';
 import { DataPath } from '../../src/data-path/data-path.ts';
 import { Engine } from '../../src/data-path/engine.ts';
@@ -37,25 +36,6 @@ export const endpoint = (text: string): Endpoint => {
   if (parsed === undefined) throw new Error(`not an endpoint: ${text}`);
   return parsed;
 };
-
-/**
- * A port that nothing listens on now, for TCP and most likely for UDP. Below the kernel's range for outgoing connections:
- * from within it another test's client could take the port before it is used.
- */
-export async function freePort(): Promise<number> {
-  for (;;) {
-    const port = 12_000 + Math.floor(Math.random() * 20_000);
-    if (await isFree(port)) return port;
-  }
-}
-
-function isFree(port: number): Promise<boolean> {
-  return new Promise((resolve) => {
-    const server = createServer();
-    server.once('error', () => resolve(false));
-    server.listen(port, '127.0.0.1', () => server.close(() => resolve(true)));
-  });
-}
 
 export const backend = (address: string, overrides: Partial<BackendSpec> = {}): BackendSpec => ({
   id: address,

@@ -1,4 +1,5 @@
 import { execFileSync } from 'node:child_process';
+import { once } from 'node:events';
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { type IncomingMessage, type RequestOptions, request } from 'node:http';
 import { request as tlsRequest } from 'node:https';
@@ -16,8 +17,10 @@ import type { AdminHttpSpec } from '../../../src/model/config.ts';
 import { Timeline } from '../../../src/observability/timeline.ts';
 import { SseParser } from '../../../src/page/sse-parser.ts';
 import { FakeAdmin, statusOf } from '../../support/fake-admin.ts';
+import { freePort } from '../../support/free-port.ts';
 
-const PORT = 19_465;
+const PORT = await freePort();
+const OTHER_PORT = await freePort();
 const TOKEN = 'a-token-for-tests-0123456789abcdef';
 const BEARER = { authorization: `Bearer ${TOKEN}` };
 
@@ -314,19 +317,19 @@ describe('the listener', () => {
 
   it('moves to another address only when that can be had', async () => {
     await listener.apply(spec());
-    const taken = createServer();
-    await new Promise<void>((resolve) => taken.listen(PORT + 1, '127.0.0.1', resolve));
-    await expect(listener.apply(spec({}, PORT + 1))).rejects.toMatchObject({
+    const taken = createServer().listen(OTHER_PORT, '127.0.0.1');
+    await once(taken, 'listening');
+    await expect(listener.apply(spec({}, OTHER_PORT))).rejects.toMatchObject({
       code: 'admin-listen',
       exitStatus: EXIT.osError,
     });
     expect((await ask('/v1/status')).status).toBe(200);
     await new Promise((resolve) => taken.close(resolve));
-    await listener.apply(spec({}, PORT + 1));
-    expect((await ask('/v1/status', { port: PORT + 1 })).status).toBe(200);
+    await listener.apply(spec({}, OTHER_PORT));
+    expect((await ask('/v1/status', { port: OTHER_PORT })).status).toBe(200);
     await expect(ask('/v1/status')).rejects.toThrow('ECONNREFUSED');
     await listener.apply(null);
-    await expect(ask('/v1/status', { port: PORT + 1 })).rejects.toThrow('ECONNREFUSED');
+    await expect(ask('/v1/status', { port: OTHER_PORT })).rejects.toThrow('ECONNREFUSED');
   });
 
   it('takes TLS up and off on one address, and speaks no plain HTTP then', async () => {

@@ -1,4 +1,5 @@
 import { execFile, spawn } from 'node:child_process';
+import { once } from 'node:events';
 import {
   chmodSync,
   existsSync,
@@ -9,7 +10,7 @@ import {
   symlinkSync,
   writeFileSync,
 } from 'node:fs';
-import { connect, createServer, type Server, type Socket } from 'node:net';
+import { connect, createServer, type Socket } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
@@ -22,6 +23,7 @@ import { parseEndpoint } from '../../../src/lib/ip.ts';
 import type { EventInput, TandemEvent } from '../../../src/model/event.ts';
 import { Timeline } from '../../../src/observability/timeline.ts';
 import { FakeAdmin } from '../../support/fake-admin.ts';
+import { freePort } from '../../support/free-port.ts';
 
 const run = promisify(execFile);
 const B = '10.0.1.11:8080';
@@ -431,9 +433,11 @@ function readUntil(client: Socket, last: number): Promise<number[]> {
   });
 }
 
+const METRICS_PORT = await freePort();
+
 describe('the metrics listener', () => {
-  const LISTEN = parseEndpoint('127.0.0.1:19464')!;
-  const url = 'http://127.0.0.1:19464';
+  const LISTEN = parseEndpoint(`127.0.0.1:${METRICS_PORT}`)!;
+  const url = `http://127.0.0.1:${METRICS_PORT}`;
 
   async function startMetrics(): Promise<void> {
     const server = await startMetricsServer({ listen: LISTEN, backend, report: (e) => reported.push(e) });
@@ -461,8 +465,8 @@ describe('the metrics listener', () => {
   });
 
   it('tells when the address is taken', async () => {
-    const other: Server = createServer();
-    await new Promise<void>((resolve) => other.listen(19_464, '127.0.0.1', resolve));
+    const other = createServer().listen(METRICS_PORT, '127.0.0.1');
+    await once(other, 'listening');
     owned.push(() => new Promise((resolve) => other.close(resolve)));
     expect(await failure(startMetrics())).toMatchObject({ code: 'metrics-listen', exitStatus: EXIT.osError });
   });
