@@ -7,7 +7,7 @@ const NOTE = 'x-note';
 function tableAt(schema, path) {
   let at = schema;
   for (const name of path === '' ? [] : path.split('.')) {
-    at = tableOf(at.properties?.[name]);
+    at = tableOf(variantsOf(at).find(({ properties }) => name in properties)?.properties[name]);
     if (at === undefined) throw new Error(`the schema has no table "${path}"`);
   }
   return at;
@@ -120,7 +120,7 @@ function rowOf(name, table, link) {
   const types = owners.length < variants.length ? owners.map(({ type }) => type).join(', ') : '';
   return {
     keys: [name],
-    meaning: [types, value.description].filter((part) => part !== '').join(': '),
+    meaning: [types, merged(owners, (owner) => owner.value.description)].filter((part) => part !== '').join(': '),
     values: merged(owners, (owner) => valuesOf(owner.value, link)),
     default: merged(owners, (owner) => defaultOf(owner.value, owner.isRequired)),
   };

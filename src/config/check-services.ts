@@ -209,8 +209,25 @@ function checkHealth(health: HealthSection, path: KeyPath): Finding[] {
     const message = `${formatDuration(value)} is longer than the interval of ${interval}`;
     findings.push(fault([...path, key], message, `write at most "${interval}", or a longer interval`));
   }
+  if (health.type === 'tcp') findings.push(...checkTcp(health, path));
   if (health.type === 'http') findings.push(...checkHttp(health, path));
   if (health.type === 'exec') findings.push(...checkCommand(health.command, [...path, 'command']));
+  return findings;
+}
+
+function checkTcp(health: Extract<HealthSection, { type: 'tcp' }>, path: KeyPath): Finding[] {
+  const empty = health.exchange.findIndex((step) =>
+    Object.values(step).every((value) => value === undefined),
+  );
+  const findings: Finding[] = [];
+  if (empty >= 0) {
+    const hint = 'write { send = "PING\\r\\n", expect = "+PONG" }, or one of them';
+    findings.push(fault([...path, 'exchange', empty], 'neither sends nor expects anything', hint));
+  }
+  if (health.host !== undefined && !health.tls) {
+    const message = 'is the server name of TLS, and this check has none';
+    findings.push(fault([...path, 'host'], message, 'write tls = true, or remove it'));
+  }
   return findings;
 }
 

@@ -46,7 +46,7 @@ interface Place {
 const IDENTITY = ['name', 'id', 'address', 'vrid'];
 
 /** Never shown: whoever may read the status may not know it. */
-const SECRETS: ReadonlySet<string> = new Set(['auth_pass']);
+const SECRETS: ReadonlySet<string> = new Set(['auth_pass', 'send']);
 
 /** Keys that make one setting together. */
 const TOGETHER: Readonly<Record<string, readonly string[]>> = {

@@ -211,7 +211,16 @@ function probeHeader(
 function resolveProbe(health: HealthSection, send: ProxyVersion | null): ProbeSpec {
   switch (health.type) {
     case 'tcp':
-      return { type: 'tcp', sendProxy: probeHeader(health, send) };
+      return {
+        type: 'tcp',
+        tls: health.tls ? { host: health.host ?? null, verify: health.tls_verify } : null,
+        exchange: health.exchange.map((step) => ({
+          send: step.send ?? null,
+          expect: step.expect ?? null,
+          expectRegex: step.expect_regex ?? null,
+        })),
+        sendProxy: probeHeader(health, send),
+      };
     case 'http':
       return {
         type: 'http',

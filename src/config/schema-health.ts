@@ -104,17 +104,43 @@ const sendProxy = () =>
     .describe('the check begins with a header of `proxy_protocol.send` that names nobody')
     .register(notes, { fallback: true, without: 'with `port` `false`' });
 
+const tls = {
+  tls: flag().default(false).describe('with TLS'),
+  tls_verify: flag().default(true).describe("check the certificate against the system's roots"),
+};
+
+/** What is sent or expected in one step. */
+const MAX_SAID = 4_096;
+
+const exchangeStep = z.strictObject({
+  send: payload(MAX_SAID).optional().describe('is sent first').register(notes, { without: 'nothing' }),
+  expect: payload(MAX_SAID)
+    .optional()
+    .describe('what the backend says from then on contains this')
+    .register(notes, { without: 'none' }),
+  expect_regex: regularExpression()
+    .optional()
+    .describe('it matches this; each byte is one character')
+    .register(notes, { without: 'none' }),
+});
+
 const tcpCheck = z.strictObject({
   type: z.literal('tcp').describe(''),
   ...check,
+  ...tls,
+  host: hostHeader.optional().describe('the TLS server name').register(notes, { without: 'none' }),
+  exchange: z
+    .array(exchangeStep)
+    .max(16)
+    .default([])
+    .describe('what is said over the connection and must be answered, step by step'),
   send_proxy: sendProxy(),
 });
 
 const httpCheck = z.strictObject({
   type: z.literal('http'),
   ...check,
-  tls: flag().default(false).describe('with TLS'),
-  tls_verify: flag().default(true).describe("check the certificate against the system's roots"),
+  ...tls,
   method: method.default('GET').describe(''),
   path: requestPath.default('/').describe('with its query'),
   host: hostHeader

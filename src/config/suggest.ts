@@ -96,6 +96,7 @@ const ALIASES: Readonly<Record<string, string | readonly string[]>> = {
   maxconn: 'max_connections',
   mode: 'protocol',
   inter: 'interval',
+  receive: 'expect',
   fastinter: 'fast_interval',
   check: 'health',
   virtual_router_id: 'vrid',
@@ -103,7 +104,9 @@ const ALIASES: Readonly<Record<string, string | readonly string[]>> = {
   advert_int: 'advertise_interval',
 };
 
-/** What another word for a key does not tell: by the table's last name, or anywhere. */
+const STEP = 'write it as a step: exchange = [{ send = "PING\\r\\n", expect = "+PONG" }]';
+
+/** What another word for a key does not tell: by the table's last name (and type), or anywhere. */
 const ANSWERS: Readonly<Record<string, string>> = {
   'group.nopreempt': 'write preempt = false',
   'group.state': 'remove it: of the nodes that are there the one with the highest priority becomes active',
@@ -111,6 +114,9 @@ const ANSWERS: Readonly<Record<string, string>> = {
   'group.auth_type': 'remove it: VRRPv3 has none; for version 2 there is auth_pass',
   'group.unicast_peer': 'write unicast = { peers = ["10.0.0.3"] }',
   'group.unicast_src_ip': 'write unicast = { source = "10.0.0.2", peers = ["10.0.0.3"] }',
+  'health:tcp.send': STEP,
+  'health:tcp.expect': STEP,
+  'health:tcp.expect_regex': STEP,
   '.global': 'limits of the process are in [limits], its name and log in [node]',
   '.defaults':
     'there are none for all services: each [[service]] says what differs from the built-in defaults',
@@ -120,7 +126,7 @@ const ANSWERS: Readonly<Record<string, string>> = {
 export function suggestKey(path: KeyPath, key: string, type?: unknown): string {
   const here = keysAt(path, type);
   const table = path.findLast((part) => typeof part === 'string') ?? '';
-  const answer = ANSWERS[`${table}.${key}`];
+  const answer = ANSWERS[`${table}.${key}`] ?? ANSWERS[`${table}:${String(type)}.${key}`];
   if (answer !== undefined) return answer;
   const aliases = Object.hasOwn(ALIASES, key) ? ALIASES[key] : undefined;
   const alias = [aliases ?? []].flat().find((one) => here.includes(one));

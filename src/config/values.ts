@@ -250,8 +250,15 @@ export function rate() {
   });
 }
 
-/** Bytes for a UDP probe: the text itself in UTF-8, or "hex:" and pairs of hexadecimal digits. */
-export function payload() {
+/** The largest payload of a UDP datagram over IPv4. */
+const MAX_DATAGRAM = 65_507;
+
+/** Bytes for a probe: the text itself in UTF-8, or "hex:" and pairs of hexadecimal digits. */
+export function payload(max = MAX_DATAGRAM) {
+  const sized = (bytes: Uint8Array): Parsed<Uint8Array> =>
+    bytes.byteLength <= max
+      ? right(bytes)
+      : wrong(`is ${bytes.byteLength} bytes long`, `write at most ${max} bytes`);
   const expected = 'text, or "hex:" and pairs of hexadecimal digits';
   return textLeaf(expected, textKind('text, or `"hex:..."`', 'texts'), (raw): Parsed<Uint8Array> => {
     if (!raw.startsWith('hex:')) return sized(new TextEncoder().encode(raw));
@@ -264,15 +271,6 @@ export function payload() {
     }
     return sized(Uint8Array.from(digits.match(/../g) ?? [], (pair) => Number.parseInt(pair, 16)));
   });
-}
-
-/** The largest payload of a UDP datagram over IPv4. */
-const MAX_DATAGRAM = 65_507;
-
-function sized(bytes: Uint8Array): Parsed<Uint8Array> {
-  return bytes.byteLength <= MAX_DATAGRAM
-    ? right(bytes)
-    : wrong(`is ${bytes.byteLength} bytes long`, `a datagram holds at most ${MAX_DATAGRAM}`);
 }
 
 /** A JavaScript regular expression, as source text. */

@@ -28,8 +28,25 @@ export type ProbeSpec =
 
 export interface TcpProbeSpec {
   readonly type: 'tcp';
+  /** null: without TLS. */
+  readonly tls: {
+    /** The server name; null names nobody. */
+    readonly host: string | null;
+    /** Check the backend's certificate against the system's roots. */
+    readonly verify: boolean;
+  } | null;
+  /** What is said and must be answered, in this order; empty: that a connection comes about is enough. */
+  readonly exchange: readonly ExchangeStep[];
   /** A PROXY header that names nobody comes first; null for none. */
   readonly sendProxy: ProxyVersion | null;
+}
+
+export interface ExchangeStep {
+  readonly send: Uint8Array | null;
+  /** What the backend says from then on contains this. */
+  readonly expect: Uint8Array | null;
+  /** It matches this regular expression, each byte being a character (source text; validated when read). */
+  readonly expectRegex: string | null;
 }
 
 export interface HttpProbeSpec {

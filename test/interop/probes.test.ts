@@ -94,7 +94,9 @@ describe.skipIf(skip)('nginx', () => {
     expect(await ask({ path: '/health', method: 'HEAD' })).toMatchObject({ ok: true });
     expect(await ask({ path: '/down' })).toMatchObject({ reason: 'status', detail: 'HTTP 503' });
     expect(await ask({ path: '/moved' })).toMatchObject({ reason: 'status', detail: 'HTTP 301' });
-    expect(await probe({ type: 'tcp', sendProxy: null }, target)).toMatchObject({ ok: true });
+    expect(await probe({ type: 'tcp', tls: null, exchange: [], sendProxy: null }, target)).toMatchObject({
+      ok: true,
+    });
     expect(await ask({ tls: true })).toMatchObject({ ok: false, reason: 'tls' });
   });
 

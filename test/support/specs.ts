@@ -25,7 +25,7 @@ export function backendSpec(id: string, over: Partial<BackendSpec> = {}): Backen
 
 export function healthSpec(over: Partial<HealthSpec> = {}): HealthSpec {
   return {
-    probe: { type: 'tcp', sendProxy: null },
+    probe: { type: 'tcp', tls: null, exchange: [], sendProxy: null },
     port: null,
     interval: seconds(2),
     fastInterval: millis(500),

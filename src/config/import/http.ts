@@ -1,3 +1,6 @@
+/** May it be the Host of a request, or a server name of TLS? */
+export const isHostName = (text: string): boolean => /^[a-zA-Z0-9.:[\]_-]{1,255}$/.test(text);
+
 /** The statuses in IANA's registry: what a range such as 200-299 stands for. */
 const REGISTERED = [
   100, 101, 102, 103, 200, 201, 202, 203, 204, 205, 206, 207, 208, 226, 300, 301, 302, 303, 304, 305, 307,

@@ -10,11 +10,13 @@ export type ProbeOutcome =
 /**
  * Asks one backend once. When `signal` fires it lets go of everything (sockets, processes) and settles
  * soon; what it answers then no longer counts. Failures are outcomes: it rejects only by mistake.
+ * @param progress is told how far it got, in words, for when the time is over
  */
 export type Probe<S extends ProbeSpec = ProbeSpec> = (
   spec: S,
   target: Endpoint,
   signal: AbortSignal,
+  progress?: (text: string) => void,
 ) => Promise<ProbeOutcome>;
 
 export const passed = (detail: string): ProbeOutcome => ({ ok: true, detail: printable(detail) });

@@ -11,7 +11,7 @@ import {
 import { messageOf } from '../../lib/errors.ts';
 import type { Endpoint } from '../../lib/ip.ts';
 import type { HealthSpec, ProbeResult } from '../../model/health.ts';
-import type { Probe, ProbeOutcome } from './probe.ts';
+import { failed, type Probe, type ProbeOutcome } from './probe.ts';
 import type { ProbeGate } from './probe-gate.ts';
 import type { NextInterval } from './tracker.ts';
 
@@ -97,6 +97,8 @@ class Schedule {
   #abort: AbortController | null = null;
   #began: Instant;
   #told = false;
+  /** How far the probe under way got, in its own words. */
+  #progress: string | null = null;
   #next: NextInterval = 'normal';
 
   constructor(target: ProbeTarget, health: HealthSpec, options: ProberOptions) {
@@ -132,10 +134,11 @@ class Schedule {
     const { health } = this;
     this.#began = clock.now();
     this.#told = false;
+    this.#progress = null;
     const abort = new AbortController();
     this.#abort = abort;
     this.#deadline = clock.timerAfter(health.timeout, () => {
-      this.#tell(timedOut(health.timeout));
+      this.#tell(timedOut(health.timeout, this.#progress));
       this.#remind();
       abort.abort();
     });
@@ -144,7 +147,11 @@ class Schedule {
       this.#end(outcome);
     };
     const port = health.port ?? this.#target.endpoint.port;
-    probe(health.probe, { address: this.#target.endpoint.address, port }, abort.signal).then(
+    const target = { address: this.#target.endpoint.address, port };
+    const onProgress = (text: string): void => {
+      this.#progress = text;
+    };
+    probe(health.probe, target, abort.signal, onProgress).then(
       end,
       // a defect of ours: told as such, and not held against the backend
       (error: unknown) => end({ ok: false, reason: 'local', detail: `probe failed: ${messageOf(error)}` }),
@@ -173,7 +180,7 @@ class Schedule {
   #remind(): void {
     if (this.#stopped) return;
     this.#timer = this.#options.clock.timerAfter(this.#delay(), () => {
-      this.#tell(timedOut(between(this.#began, this.#options.clock.now())));
+      this.#tell(timedOut(between(this.#began, this.#options.clock.now()), this.#progress));
       this.#remind();
     });
   }
@@ -185,8 +192,7 @@ class Schedule {
   }
 }
 
-const timedOut = (d: Duration): ProbeOutcome => ({
-  ok: false,
-  reason: 'timeout',
-  detail: `timed out after ${formatDuration(millis(Math.round(toMillis(d))))}`,
-});
+function timedOut(d: Duration, progress: string | null): ProbeOutcome {
+  const detail = `timed out after ${formatDuration(millis(Math.round(toMillis(d))))}`;
+  return failed('timeout', progress === null ? detail : `${detail}; ${progress}`);
+}

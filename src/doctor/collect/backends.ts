@@ -44,12 +44,16 @@ async function askOne(
   const time = Math.min(PROBE_MS, service.health === null ? PROBE_MS : toMillis(service.health.timeout));
   const signal = AbortSignal.timeout(time);
   const target = { address: endpoint.address, port: service.health?.port ?? endpoint.port };
-  const outcome = await probe(spec, target, signal);
-  if (signal.aborted) return known({ ok: false, detail: `timed out after ${formatDuration(millis(time))}` });
+  let progress = '';
+  const outcome = await probe(spec, target, signal, (text) => {
+    progress = `; ${text}`;
+  });
+  if (signal.aborted)
+    return known({ ok: false, detail: `timed out after ${formatDuration(millis(time))}${progress}` });
   return known({ ok: outcome.ok, detail: outcome.detail });
 }
 
 function probeOf(service: ServiceSpec): ProbeSpec | null {
   if (service.health !== null) return service.health.probe;
-  return service.protocol === 'tcp' ? { type: 'tcp', sendProxy: null } : null;
+  return service.protocol === 'tcp' ? { type: 'tcp', tls: null, exchange: [], sendProxy: null } : null;
 }

@@ -324,6 +324,22 @@ describeFaults('health', [
     /\[200\]/,
   ),
   fault(
+    'a step of nothing',
+    inHealth('tcp', 'exchange = [{ send = "a" }, {}]'),
+    'service[0].health.exchange[1]',
+    '{}',
+    /neither sends nor expects anything/,
+    /"PING/,
+  ),
+  fault(
+    'a server name of a check without TLS',
+    inHealth('tcp', 'host = "app.example"'),
+    'service[0].health.host',
+    '"app.example"',
+    /this check has none/,
+    /tls = true/,
+  ),
+  fault(
     'HEAD with a body check',
     inHealth('http', 'method = "HEAD"\nexpect_body = "ok"'),
     'service[0].health.expect_body',

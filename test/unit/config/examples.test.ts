@@ -107,6 +107,6 @@ describe('config/full.toml', () => {
   });
 
   test('loads with every option uncommented', () => {
-    expect(load(uncomment(full, () => true)).services).toHaveLength(6);
+    expect(load(uncomment(full, () => true)).services).toHaveLength(7);
   });
 });

@@ -132,6 +132,14 @@ describe('the file against what runs', () => {
     expect(JSON.stringify([changes(base, base + with_('geheim1')), found])).not.toContain('geheim');
   });
 
+  test('what checks send is not shown, for it may be a password', () => {
+    const with_ = (pass: string): string =>
+      `[[service]]\nname = "r"\nlisten = ["127.0.0.1:1"]\nhealth = { type = "tcp", exchange = [{ send = "AUTH ${pass}\\r\\n", expect = "+OK" }] }\n[[service.backend]]\naddress = "127.0.0.2:1"\n`;
+    const found = changes(with_('geheim1'), with_('geheim2'));
+    expect(lines(found)).toEqual([expect.stringContaining('send = "(not shown)", expect = "+OK"')]);
+    expect(JSON.stringify(found)).not.toContain('geheim');
+  });
+
   test('failover switched on and off is one difference', () => {
     const on = `${base}[failover]\ninterface = "eth0"\n${group()}`;
     expect(diff(base, on)).toEqual([expect.stringMatching(/^\d+ failover: added - > -$/)]);

@@ -88,6 +88,22 @@ describeFaults('unknown keys', [
     /belongs to type = "http"/,
   ),
   fault(
+    'a key of a step, outside of one',
+    inHealth('tcp', 'send = "a"'),
+    'service[0].health.send',
+    'send',
+    /^unknown key$/,
+    /as a step: exchange = \[/,
+  ),
+  fault(
+    "another program's word in a step",
+    inHealth('tcp', 'exchange = [{ receive = "a", send = "b" }]'),
+    'service[0].health.exchange[0].receive',
+    'receive',
+    /^unknown key$/,
+    /"expect"/,
+  ),
+  fault(
     'a key of two other health types',
     inHealth('exec', 'command = ["/a"]\nquery = "a"'),
     'service[0].health.query',

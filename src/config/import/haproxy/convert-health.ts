@@ -1,11 +1,13 @@
 import { clamp } from '../../../lib/clamp.ts';
 import { type Duration, formatDuration, micros, millis, seconds } from '../../../lib/duration.ts';
+import { isHostName } from '../http.ts';
 import { mostCommon } from '../majority.ts';
 import type { TomlTable, TomlValue } from '../toml.ts';
 import { readTimeout } from './convert-timeouts.ts';
 import type { ProxySection } from './proxy.ts';
-import { connectPort, onlyFirst, readHttpCheck, ruleset } from './read-http-check.ts';
+import { readHttpCheck } from './read-http-check.ts';
 import type { Server } from './read-server.ts';
+import { conversation, readTcpCheck } from './read-tcp-check.ts';
 import type { Statement } from './statement.ts';
 import { parseTime } from './time.ts';
 
@@ -184,40 +186,51 @@ function probeOf(back: ProxySection, server: Server): Probe {
   const kind = option === undefined || option.negated ? undefined : option.keyword;
   if (option !== undefined && kind === 'option httpchk') return httpProbe(back, server, option);
   if (option !== undefined && kind === 'option external-check') return programProbe(back, option);
-  if (server.has('check-ssl'))
-    server.remarkOption('check-ssl', 'changed', '`health.type = "tcp"` connects only, without TLS');
-  for (const name of ['verify', 'check-sni']) {
-    server.option(name);
-    server.remarkOwnOption(name, 'needless', 'the check has no TLS');
-  }
-  if (kind !== 'option tcp-check') return { keys: { type: 'tcp' }, port: undefined, sendProxy: false };
-  for (const rule of ruleset(back, 'tcp-check', 'tcp-check')) back.journal.read(rule);
-  const connect = onlyFirst(back, 'tcp-check connect', 'one connection for each check: left out');
+  if (kind === 'option tcp-check') return scriptProbe(back, server);
+  const hello = kind === 'option ssl-hello-chk';
+  const { host, ...secure } = tlsKeys(server, server.has('check-ssl') || hello, undefined);
   return {
-    keys: { type: 'tcp' },
-    port: connectPort(back, connect),
-    sendProxy: connect?.words.includes('send-proxy') === true,
+    keys: {
+      type: 'tcp',
+      ...secure,
+      // HAProxy looks at the answer to its greeting, not at the certificate
+      ...(hello ? { tls_verify: false } : {}),
+      host,
+      exchange: option === undefined || option.negated ? undefined : conversation(option),
+    },
+    port: undefined,
+    sendProxy: false,
   };
+}
+
+function scriptProbe(back: ProxySection, server: Server): Probe {
+  const { exchange, port, tls, sni, sendProxy } = readTcpCheck(back);
+  const secure = tlsKeys(server, server.has('check-ssl') || tls, sni);
+  return { keys: { type: 'tcp', ...secure, exchange }, port, sendProxy };
+}
+
+/** Of a check, by the options of its server. @param named the name that the check itself gives */
+function tlsKeys(server: Server, tls: boolean, named: TomlValue | undefined): Health {
+  const sni = server.value('check-sni');
+  const verify = server.value('verify');
+  if (!tls) {
+    for (const name of ['verify', 'check-sni']) server.remarkOption(name, 'needless', 'the check has no TLS');
+    return {};
+  }
+  if (verify !== 'none') {
+    const text = "`tls_verify` compares with the system's roots, not with `ca-file`";
+    server.remarkOption('verify', 'changed', text);
+  }
+  const usable = sni === undefined || isHostName(sni);
+  if (!usable) server.remarkOption('check-sni', 'missing', 'left out: not a host name');
+  return { tls: true, tls_verify: verify !== 'none', host: named ?? (usable ? sni : undefined) };
 }
 
 function httpProbe(back: ProxySection, server: Server, option: Statement): Probe {
   const check = readHttpCheck(back, option);
-  const tls = server.has('check-ssl') || check.tls;
-  const sni = server.value('check-sni');
-  const verify = server.value('verify');
-  const host = check.keys['host'] ?? (tls ? sni : undefined);
-  if (!tls)
-    for (const name of ['verify', 'check-sni']) server.remarkOption(name, 'needless', 'the check has no TLS');
-  else if (verify !== 'none') {
-    server.remarkOption(
-      'verify',
-      'changed',
-      "`tls_verify` compares with the system's roots, not with `ca-file`",
-    );
-  }
-  const secure = tls ? { tls: true, tls_verify: verify !== 'none' } : {};
+  const secure = tlsKeys(server, server.has('check-ssl') || check.tls, check.keys['host']);
   return {
-    keys: { type: 'http', ...secure, ...check.keys, host },
+    keys: { type: 'http', ...secure, ...check.keys, host: check.keys['host'] ?? secure['host'] },
     port: check.port,
     sendProxy: check.sendProxy,
   };

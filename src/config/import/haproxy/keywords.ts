@@ -22,7 +22,6 @@ const LUA = 'Tandem runs no code of others in its data path';
 const UNIT = 'the unit file says it (`User=`, `Group=`, `LimitNOFILE=`)';
 const NAMES = 'Tandem does not resolve names: write the address';
 const WATCH = 'nothing to do: `tandem events`, `tandem status` and `/metrics` tell';
-const CONNECT_ONLY = '`health.type = "tcp"`: connects only; use an `exec` check for more';
 const KEEPALIVE = "the kernel's values (sysctl net.ipv4.tcp_keepalive_time, _intvl, _probes)";
 const LOGS =
   'Tandem logs to standard error, for journald, and writes no line for each connection; `/metrics` counts them';
@@ -138,11 +137,13 @@ const ROWS: readonly Row[] = [
   ['proxy', 'http-check', 'disable-on-404', 'missing', 'an answer 404 drains the server', '`tandem backends drain`, or an agent (`agent_check`)'],
   ['proxy', 'http-check', 'set-var set-var-fmt unset-var', 'missing', 'variables of checks', 'use an `exec` check'],
   ['proxy', 'option', 'tcp-check', 'carried', 'checks by connecting', '`health.type = "tcp"`'],
-  ['proxy', 'tcp-check', 'connect', 'carried', 'how the check connects', '`health.port`, `send_proxy`; one connection'],
+  ['proxy', 'tcp-check', 'connect', 'carried', 'how the check connects', '`health.port`, `tls`, `host`, `send_proxy`; one connection'],
   ['proxy', 'tcp-check', 'comment', 'needless', 'details of checks', 'nothing to do'],
-  ['proxy', 'tcp-check', 'send send-lf send-binary send-binary-lf expect', 'missing', 'speaks with the server', CONNECT_ONLY],
+  ['proxy', 'tcp-check', 'send send-lf send-binary send-binary-lf expect', 'carried', 'speaks with the server', '`health.exchange`'],
   ['proxy', 'tcp-check', 'set-var set-var-fmt unset-var', 'missing', 'variables of checks', 'use an `exec` check'],
-  ['proxy', 'option', 'ldap-check mysql-check pgsql-check redis-check smtpchk spop-check ssl-hello-chk', 'changed', 'speaks the protocol of the server', CONNECT_ONLY],
+  ['proxy', 'option', 'ldap-check mysql-check pgsql-check redis-check smtpchk', 'carried', 'speaks the protocol of the server', 'written out as `health.exchange`'],
+  ['proxy', 'option', 'ssl-hello-chk', 'changed', 'begins with TLS', '`health.tls`: a whole handshake'],
+  ['proxy', 'option', 'spop-check', 'changed', 'speaks the protocol of the server', '`health.type = "tcp"`: connects only; use an `exec` check for more'],
   ['proxy', 'option', 'external-check', 'carried', 'checks with a program', '`health.type = "exec"`'],
   ['proxy', 'external-check', 'command', 'changed', 'the program', "`health.command`, with HAProxy's four arguments; its variables `HAPROXY_...` are not set"],
   ['proxy', 'external-check', 'path', 'changed', 'PATH of the program', 'the PATH of the daemon'],
@@ -199,11 +200,11 @@ const ROWS: readonly Row[] = [
   ['server', '', 'fall', 'carried', 'failures until it is down', '`health.fall`'],
   ['server', '', 'port', 'carried', 'checks another port', '`health.port`'],
   ['server', '', 'addr', 'missing', 'checks another address', 'the check goes to the backend; use an `exec` check'],
-  ['server', '', 'check-ssl no-check-ssl', 'carried', 'checks over TLS', '`health.tls` of an `http` check; `tcp` connects only'],
+  ['server', '', 'check-ssl no-check-ssl', 'carried', 'checks over TLS', '`health.tls`'],
   ['server', '', 'check-sni', 'carried', 'the server name of a check over TLS', '`health.host`'],
   ['server', '', 'check-send-proxy no-check-send-proxy', 'carried', 'checks begin with a PROXY header', '`health.send_proxy`'],
   ['server', '', 'check-alpn check-proto check-via-socks4', 'missing', 'other ways to check', 'use an `exec` check'],
-  ['server', '', 'verify', 'carried', "checks the server's certificate", '`health.tls_verify` of an `http` check'],
+  ['server', '', 'verify', 'carried', "checks the server's certificate", '`health.tls_verify`'],
   ['server', '', 'track', 'changed', 'takes the state of another server', 'checked by itself, as that one is, on its port'],
   ['server', '', 'observe', 'changed', 'watches real connections', '`[service.passive]` of Tandem, always on: `failures`'],
   ['server', '', 'error-limit', 'carried', 'failures of real connections in a row', '`passive.failures`'],

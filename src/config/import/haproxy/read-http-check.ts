@@ -1,4 +1,4 @@
-import { invertedRegex, isRegex, statusesBetween } from '../http.ts';
+import { invertedRegex, isHostName, isRegex, statusesBetween } from '../http.ts';
 import type { TomlValue } from '../toml.ts';
 import type { ProxySection } from './proxy.ts';
 import type { Statement } from './statement.ts';
@@ -45,7 +45,6 @@ export function connectPort(back: ProxySection, connect: Statement | undefined):
 /** RFC 9110, section 9.1: what a method looks like; HAProxy takes OPTIONS unless it is told otherwise. */
 const METHOD = /^[A-Z]{1,20}$/;
 const PATH = /^\/[\x21-\x7e]*$/;
-const HOST = /^[a-zA-Z0-9.:[\]_-]{1,255}$/;
 
 function readRequest(back: ProxySection, option: Statement): Record<string, TomlValue | undefined> {
   const [, , first, second, version = ''] = option.words;
@@ -61,7 +60,7 @@ function readRequest(back: ProxySection, option: Statement): Record<string, Toml
   if (!METHOD.test(method))
     back.journal.remark(source, 'missing', 'not a method of HTTP: OPTIONS is asked with');
   if (!PATH.test(path)) back.journal.remark(source, 'missing', 'not a path of a request: "/" is asked for');
-  if (host !== undefined && !HOST.test(host))
+  if (host !== undefined && !isHostName(host))
     back.journal.remark(source, 'missing', 'without its Host: not a host name');
   if (send?.words.includes('body') || send?.words.includes('body-lf')) {
     back.journal.remark(send, 'missing', 'without the body: Tandem sends none');
@@ -69,7 +68,7 @@ function readRequest(back: ProxySection, option: Statement): Record<string, Toml
   return {
     method: METHOD.test(method) ? method : 'OPTIONS',
     path: PATH.test(path) ? path : '/',
-    host: host !== undefined && HOST.test(host) ? host : undefined,
+    host: host !== undefined && isHostName(host) ? host : undefined,
   };
 }
 

@@ -1,3 +1,4 @@
+import { isHostName } from '../http.ts';
 import type { TomlValue } from '../toml.ts';
 import { commandOf, remarkCommand, shellWord } from './command.ts';
 import { convertUrl } from './convert-url.ts';
@@ -29,7 +30,12 @@ export function convertProbe(source: ProbeSource): Probe | undefined {
     case 'TCP_CHECK':
       return { keys: { type: 'tcp' }, port, retries: 1, delayBeforeRetry: 1 };
     case 'SMTP_CHECK':
-      return { keys: { type: 'tcp' }, port: port ?? 25, retries: 1, delayBeforeRetry: 1 };
+      return {
+        keys: { type: 'tcp', exchange: greeting(check) },
+        port: port ?? 25,
+        retries: 1,
+        delayBeforeRetry: 1,
+      };
     case 'HTTP_GET':
     case 'SSL_GET':
       return convertHttp(source, port);
@@ -44,6 +50,21 @@ export function convertProbe(source: ProbeSource): Probe | undefined {
   }
 }
 
+/** As keepalived speaks with a mail server. */
+function greeting(check: Section): TomlValue {
+  const usual = 'smtpchecker.keepalived.org';
+  const given = check.text('helo_name') ?? usual;
+  const statement = check.last('helo_name');
+  const name = isHostName(given) ? given : usual;
+  if (name !== given && statement !== undefined)
+    check.journal.remark(statement, 'changed', `not a host name: "${usual}"`);
+  return [
+    { expect_regex: '^220[ -]' },
+    { send: `HELO ${name}\r\n`, expect_regex: '^250[ -]' },
+    { send: 'QUIT\r\n', expect_regex: '^221[ -]' },
+  ];
+}
+
 function convertHttp({ check, server, virtual }: ProbeSource, port: number | undefined): Probe | undefined {
   const secure = check.context === 'SSL_GET';
   check.flag('enable_sni');
@@ -55,7 +76,7 @@ function convertHttp({ check, server, virtual }: ProbeSource, port: number | und
     (section) => section?.text('virtualhost') !== undefined,
   );
   const host = named?.text('virtualhost');
-  const usable = host !== undefined && /^[a-zA-Z0-9.:[\]_-]{1,255}$/.test(host);
+  const usable = host !== undefined && isHostName(host);
   const statement = named?.last('virtualhost');
   if (!usable && statement !== undefined) {
     check.journal.remark(statement, 'missing', 'left out: not a host name');

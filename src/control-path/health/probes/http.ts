@@ -1,6 +1,6 @@
 import { type ClientRequest, type IncomingMessage, type RequestOptions, request } from 'node:http';
 import { request as requestTls } from 'node:https';
-import { connect, isIP, type Socket } from 'node:net';
+import { connect, type Socket } from 'node:net';
 import { connect as connectTls } from 'node:tls';
 import { errnoOf, messageOf } from '../../../lib/errors.ts';
 import { type Endpoint, formatEndpoint } from '../../../lib/ip.ts';
@@ -8,6 +8,7 @@ import { encodeProxyHeader } from '../../../lib/proxy-header.ts';
 import type { HttpProbeSpec } from '../../../model/health.ts';
 import { type Body, checkBody, wantsBody } from '../body-check.ts';
 import { failed, failedBy, type Probe, type ProbeOutcome, passed } from '../probe.ts';
+import { failedTls, tlsOptions } from './tls.ts';
 
 /** The body beyond this is not read. */
 export const MAX_BODY = 1_048_576;
@@ -58,10 +59,7 @@ function optionsFor(spec: HttpProbeSpec, target: Endpoint, signal: AbortSignal):
     },
   };
   if (!spec.tls) return withHeader(options, spec, (socket) => socket, target);
-  const name = host.replace(/:\d+$/, '');
-  // SNI carries names only, never addresses (RFC 6066, section 3)
-  const servername = spec.host !== null && isIP(name) === 0 && !name.startsWith('[') ? name : '';
-  const tls = { servername, rejectUnauthorized: spec.tlsVerify };
+  const tls = tlsOptions(spec.host, spec.tlsVerify);
   return withHeader({ ...options, ...tls }, spec, (socket) => connectTls({ socket, ...tls }), target);
 }
 
@@ -110,12 +108,5 @@ function collect(response: IncomingMessage): Promise<Body> {
 function outcomeOf(error: unknown, tls: boolean): ProbeOutcome {
   const code = errnoOf(error) ?? '';
   if (code.startsWith('HPE_')) return failed('protocol', `not HTTP: ${messageOf(error)}`);
-  return failedBy(error, tls ? 'tls' : 'protocol', readable(error));
-}
-
-/** OpenSSL's messages are a line of library internals; what went wrong is `reason`, or one part of the line. */
-function readable(error: unknown): string {
-  if (error instanceof Error && 'reason' in error) return String(error.reason);
-  const message = messageOf(error);
-  return /:SSL routines:[^:]*:([^:]+):/.exec(message)?.[1] ?? message;
+  return tls ? failedTls(error) : failedBy(error, 'protocol');
 }

@@ -7,10 +7,10 @@ import { probeTcp } from './tcp.ts';
 import { probeUdp } from './udp.ts';
 
 /** The probe of every type. */
-export const runProbe: Probe = async (spec, target, signal) => {
+export const runProbe: Probe = async (spec, target, signal, progress) => {
   switch (spec.type) {
     case 'tcp':
-      return probeTcp(spec, target, signal);
+      return probeTcp(spec, target, signal, progress);
     case 'http':
       return probeHttp(spec, target, signal);
     case 'udp':

@@ -434,7 +434,13 @@ describe('checks', () => {
       { tls: true, tlsVerify: false, host: 'a.example' },
     ],
     [' option httpchk\n http-check connect ssl', 'check', { tls: true, tlsVerify: true }],
-    [' option mysql-check user x', 'check', { type: 'tcp' }],
+    [' option ssl-hello-chk', 'check', { type: 'tcp', tls: { host: null, verify: false } }],
+    ['', 'check check-ssl verify none check-sni a.example', { tls: { host: 'a.example', verify: false } }],
+    [
+      ' option tcp-check\n tcp-check connect ssl sni b.example',
+      'check',
+      { tls: { host: 'b.example', verify: true } },
+    ],
     [' option external-check\n external-check command /bin/true', 'check', { type: 'exec' }],
     [' option tcp-check\n tcp-check connect port 81', 'check', { type: 'tcp' }],
   ])('%j %s', (lines, options, probe) => {
@@ -466,8 +472,93 @@ describe('checks', () => {
       ' option tcp-check\n tcp-check send AUTH\\ hunter22\\r\\n\n tcp-check expect string +OK',
       's 10.0.0.9:1 check',
     );
-    expect(told(result, 'tcp-check send')[0]).toMatch(/^missing/);
-    expect(JSON.stringify(result)).not.toContain('hunter22');
+    expect(told(result, 'tcp-check send')[0]).toMatch(/^carried/);
+    expect(result.toml).toContain('hunter22');
+    expect(JSON.stringify({ ...result, toml: '' })).not.toContain('hunter22');
+  });
+
+  /** As latin1: "send > expect > /regex/", one line for each step. */
+  function conversationOf(lines: string): string[] {
+    const probe = healthOf(lines)?.probe;
+    if (probe?.type !== 'tcp') throw new Error('no tcp check');
+    const text = (bytes: Uint8Array | null): string => Buffer.from(bytes ?? []).toString('latin1');
+    return probe.exchange.map(
+      ({ send, expect: wanted, expectRegex }) => `${text(send)} > ${text(wanted)} > ${expectRegex ?? ''}`,
+    );
+  }
+
+  test.each<[rules: string[], steps: string[]]>([
+    [
+      ['send PING\\r\\n', 'expect string +PONG', 'send QUIT\\r\\n'],
+      ['PING\r\n > +PONG > ', 'QUIT\r\n >  > '],
+    ],
+    [
+      ['expect rstring ^220', 'expect string x'],
+      [' >  > ^220', ' > x > '],
+    ],
+    [['comment a', 'connect port 81', 'send-binary 00ff0A', 'expect binary ff'], ['\0\xff\n > \xff > ']],
+    [['send a\\xffb comment "why it is sent"'], ['a\xffb >  > ']],
+    [['send-lf plain', 'expect min-recv 4 string-lf ok'], ['plain > ok > ']],
+  ])('says %j', (rules, steps) => {
+    const lines = [' option tcp-check', ...rules.map((rule) => ` tcp-check ${rule}`)].join('\n');
+    expect(conversationOf(lines)).toEqual(steps);
+  });
+
+  test.each<[rule: string, why: string]>([
+    ['send-lf "%[srv_name]"', 'Tandem fills in no variables'],
+    ['send-binary abc', 'not pairs of hexadecimal digits'],
+    ['expect ! string ERR', 'Tandem waits for what comes, not for what does not'],
+    ['expect !rstring ERR', 'Tandem waits for what comes, not for what does not'],
+    ['expect rbinary ^52', 'an expression over hexadecimal digits'],
+    ['expect rstring (?P<x>a)', 'not a regular expression of JavaScript'],
+    ['expect comment string', 'nothing that Tandem could compare'],
+    [`send ${'x'.repeat(4_097)}`, 'longer than 4096 bytes'],
+  ])('cannot say %s', (rule, why) => {
+    const result = importListen(` option tcp-check\n tcp-check ${rule}`, 's 10.0.0.9:1 check');
+    const keyword = `tcp-check ${rule.split(' ')[0]}`;
+    expect(told(result, keyword)).toEqual([expect.stringMatching(`^missing: left out: ${why}`)]);
+    expect(conversationOf(` option tcp-check\n tcp-check ${rule}`)).toEqual([]);
+  });
+
+  test('a second connection ends what is carried over', () => {
+    const lines =
+      ' option tcp-check\n tcp-check send a\n tcp-check connect port 82\n tcp-check expect string b';
+    expect(conversationOf(lines)).toEqual(['a >  > ']);
+    const result = importListen(lines, 's 10.0.0.9:1 check');
+    expect(told(result, 'tcp-check connect')[0]).toMatch(/^missing: one connection/);
+    expect(told(result, 'tcp-check expect')[0]).toMatch(/^missing: one connection/);
+  });
+
+  test('no more than sixteen steps', () => {
+    const result = importListen(
+      ` option tcp-check\n${' tcp-check send a\n'.repeat(17)}`,
+      's 10.0.0.9:1 check',
+    );
+    expect(told(result, 'tcp-check send').filter((note) => note.startsWith('missing'))).toHaveLength(1);
+    expect(configOf(result).services).toHaveLength(1);
+  });
+
+  test.each<[option: string, steps: string[]]>([
+    ['redis-check', ['*1\r\n$4\r\nPING\r\n > +PONG\r\n > ']],
+    ['smtpchk', [' >  > ^2', 'HELO localhost\r\n >  > ^2', 'QUIT\r\n >  > ^2']],
+    ['smtpchk ehlo lb.example', [' >  > ^2', 'EHLO lb.example\r\n >  > ^2', 'QUIT\r\n >  > ^2']],
+    ['pgsql-check user joe', ['\0\0\0\x12\0\x03\0\0user\0joe\0\0 >  > ^R']],
+    ['mysql-check', [' >  > ^[^]{4}[^\\xff]']],
+    [
+      'ldap-check',
+      [
+        '0\x0c\x02\x01\x01`\x07\x02\x01\x03\x04\0\x80\0 >  > ^0[^]{1,5}\\x02\\x01\\x01a[^]{1,5}\\x0a\\x01\\x00',
+      ],
+    ],
+    ['spop-check', []],
+  ])('option %s', (option, steps) => {
+    expect(conversationOf(` option ${option}`)).toEqual(steps);
+  });
+
+  test('option mysql-check with a user logs in without a password, and quits', () => {
+    const [, login = ''] = conversationOf(' option mysql-check user joe post-41');
+    expect(login.slice(0, 9)).toBe('\x25\0\0\x01\0\x82\0\0\0');
+    expect(login.slice(36)).toBe('joe\0\0\x01\0\0\0\x01 >  > ^[^]{4}[^\\xff]');
   });
 });
 

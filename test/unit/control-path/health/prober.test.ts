@@ -12,6 +12,7 @@ interface Running {
   readonly address: string;
   readonly at: Instant;
   readonly signal: AbortSignal;
+  progress(text: string): void;
   end(outcome: ProbeOutcome): void;
   fail(error: Error): void;
 }
@@ -23,10 +24,10 @@ function bench(options: { max?: number; random?: () => number; next?: () => Next
   const probes: Running[] = [];
   const results: { id: string; result: ProbeResult; at: number }[] = [];
   const gate = new ProbeGate(options.max ?? 100);
-  const probe: Probe = (_spec, target, signal) =>
+  const probe: Probe = (_spec, target, signal, progress = () => undefined) =>
     new Promise((resolve, reject) => {
       const address = `${target.address.text}:${target.port}`;
-      probes.push({ address, at: clock.now(), signal, end: resolve, fail: reject });
+      probes.push({ address, at: clock.now(), signal, progress, end: resolve, fail: reject });
     });
   const prober = new Prober({
     clock,
@@ -111,6 +112,15 @@ describe('a probe that does not end', () => {
     await b.ms(500);
     expect(b.results).toHaveLength(1);
     expect(b.startedAt()).toEqual([0, 1_500]);
+  });
+
+  it('says how far it got', async () => {
+    const b = bench();
+    b.prober.configure(healthSpec(), backends(1));
+    await b.ms(500);
+    b.probes[0]?.progress('step 1 of 2');
+    await b.ms(500);
+    expect(b.results).toMatchObject([{ result: { detail: 'timed out after 1s; step 1 of 2' } }]);
   });
 
   it('fails again each interval while it holds on, and no second one is started', async () => {

@@ -1,15 +1,11 @@
-import { execFileSync } from 'node:child_process';
-import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { createServer, type RequestListener, type ServerResponse } from 'node:http';
 import { createServer as createTlsServer } from 'node:https';
 import type { Socket } from 'node:net';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
 import type { TLSSocket } from 'node:tls';
-import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
+import { afterEach, describe, expect, it } from 'vitest';
 import { MAX_BODY } from '../../../../../src/control-path/health/probes/http.ts';
 import { httpProbe } from '../../../../support/specs.ts';
-import { closedPort, listen, type Opened, probe, tcpServer } from './support.ts';
+import { closedPort, listen, type Opened, probe, selfSigned, tcpServer } from './support.ts';
 
 const opened: Opened[] = [];
 const own = async (server: Promise<Opened>): Promise<Opened> => {
@@ -206,30 +202,11 @@ describe('hostile and broken servers', () => {
 });
 
 describe('over TLS', () => {
-  let dir: string;
+  const options = selfSigned('app.example.org');
   let names: unknown[];
-  beforeAll(() => {
-    dir = mkdtempSync(join(tmpdir(), 'tandem-tls-'));
-    const args = [
-      'req',
-      '-x509',
-      '-newkey',
-      'ec',
-      '-pkeyopt',
-      'ec_paramgen_curve:prime256v1',
-      '-nodes',
-      '-days',
-      '2',
-    ];
-    const files = ['-keyout', join(dir, 'key.pem'), '-out', join(dir, 'cert.pem')];
-    const subject = ['-subj', '/CN=app.example.org', '-addext', 'subjectAltName=DNS:app.example.org'];
-    execFileSync('openssl', [...args, ...files, ...subject], { stdio: 'pipe' });
-  });
-  afterAll(() => rmSync(dir, { recursive: true, force: true }));
 
   const serveTls = (): Promise<Opened> => {
     names = [];
-    const options = { key: readFileSync(join(dir, 'key.pem')), cert: readFileSync(join(dir, 'cert.pem')) };
     const server = createTlsServer(options, (request, response) => {
       names.push((request.socket as TLSSocket).servername, request.headers.host);
       response.end('secret');

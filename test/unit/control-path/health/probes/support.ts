@@ -1,5 +1,9 @@
+import { execFileSync } from 'node:child_process';
 import { createSocket } from 'node:dgram';
+import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { createServer, type Server, type Socket } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import type { ProbeOutcome } from '../../../../../src/control-path/health/probe.ts';
 import { runProbe } from '../../../../../src/control-path/health/probes/index.ts';
 import { type Endpoint, parseIp } from '../../../../../src/lib/ip.ts';
@@ -63,6 +67,20 @@ export async function closedPort(): Promise<Endpoint> {
   const server = await tcpServer(() => undefined);
   await server.close();
   return server.target;
+}
+
+/** A certificate for `name` that nobody vouches for, and its key. */
+export function selfSigned(name: string): { readonly key: Buffer; readonly cert: Buffer } {
+  const dir = mkdtempSync(join(tmpdir(), 'tandem-tls-'));
+  try {
+    const kind = ['req', '-x509', '-newkey', 'ec', '-pkeyopt', 'ec_paramgen_curve:prime256v1', '-nodes'];
+    const files = ['-keyout', join(dir, 'key.pem'), '-out', join(dir, 'cert.pem'), '-days', '2'];
+    const subject = ['-subj', `/CN=${name}`, '-addext', `subjectAltName=DNS:${name}`];
+    execFileSync('openssl', [...kind, ...files, ...subject], { stdio: 'pipe' });
+    return { key: readFileSync(join(dir, 'key.pem')), cert: readFileSync(join(dir, 'cert.pem')) };
+  } finally {
+    rmSync(dir, { recursive: true, force: true });
+  }
 }
 
 /** Runs one probe, aborted after `timeoutMs` as the prober would; tells whether it had to be. */
