@@ -120,7 +120,9 @@ function rowOf(name, table, link) {
   const types = owners.length < variants.length ? owners.map(({ type }) => type).join(', ') : '';
   return {
     keys: [name],
-    meaning: [types, merged(owners, (owner) => owner.value.description)].filter((part) => part !== '').join(': '),
+    meaning: [types, merged(owners, (owner) => owner.value.description)]
+      .filter((part) => part !== '')
+      .join(': '),
     values: merged(owners, (owner) => valuesOf(owner.value, link)),
     default: merged(owners, (owner) => defaultOf(owner.value, owner.isRequired)),
   };

@@ -97,7 +97,19 @@ describe('tandem import, of haproxy.cfg', () => {
     const { status, stdout, stderr } = importFile(cfg('databases.cfg'));
     expect(status).toBe(1);
     expect(stdout).toBe(readFileSync(cfg('expected/databases.toml'), 'utf8'));
-    expect(stderr).toMatch(/Not carried over\n.*line.*\n[\s\S]*databases\.cfg:\d+ .*tcp-check expect/);
+    expect(stderr).toMatch(/Not carried over\n.*line.*\n[\s\S]*databases\.cfg:\d+ .*on-marked-up/);
+  });
+
+  test('what a check sends may be a password: the file is private, and the report does not have it', () => {
+    const input = join(dir, 'redis.cfg');
+    const check = ' option tcp-check\n tcp-check send AUTH\\ s3cret\\r\\n\n tcp-check expect string +OK\n';
+    writeFileSync(input, `${SERVICE.trimEnd()} check\n${check}`);
+    const output = join(dir, 'redis.toml');
+    const { stdout, stderr } = importFile(input, '-o', output, '--force');
+    expect(readFileSync(output, 'utf8')).toContain('AUTH s3cret');
+    expect(statSync(output).mode & 0o777).toBe(0o600);
+    expect(stdout + stderr).not.toContain('s3cret');
+    rmSync(input);
   });
 
   test('0 when everything was carried over; what it writes is accepted', () => {

@@ -15,6 +15,7 @@ import { byPort, type Listening, readBinds, Taken } from './read-binds.ts';
 import { type Route, type Routes, readRoutes } from './read-routes.ts';
 import { type Rules, readRules } from './read-rules.ts';
 import { readServers } from './read-server.ts';
+import { mayHoldPassword } from './read-tcp-check.ts';
 import { buildReport } from './report.ts';
 import { readSections } from './sections.ts';
 import { type Item, readBlock } from './statement.ts';
@@ -43,7 +44,8 @@ export function importHaproxy(
   const services = new Converter(proxies, globals).run();
   proxies.remarkUnused();
   const toml = renderFile(first, 'docs/coming-from-haproxy.md', [...globals.tables, ...services]);
-  return resultOf(toml, buildReport(blocks, decisions, journal), { secret: false, files: paths });
+  const secret = blocks.some(({ statements }) => statements.some(mayHoldPassword));
+  return resultOf(toml, buildReport(blocks, decisions, journal), { secret, files: paths });
 }
 
 function nothingIn(file: string): ConfigError {

@@ -21,6 +21,10 @@ export interface TcpCheck {
 const MAX_STEPS = 16;
 const MAX_SAID = 4_096;
 
+/** What a check sends may be `AUTH` of Redis. */
+export const mayHoldPassword = ({ words: [family, verb] }: Statement): boolean =>
+  family === 'tcp-check' && verb?.startsWith('send') === true;
+
 /** `option tcp-check` with its lines, or those of its defaults. */
 export function readTcpCheck(back: ProxySection): TcpCheck {
   const script = new Script(back);
