@@ -15,6 +15,8 @@ export interface InitRequest {
   readonly services: readonly InitService[];
   /** The other host; null writes one file. */
   readonly peer: InitPeer | null;
+  /** Path of the JSON Schema, for editors. */
+  readonly schema: string;
 }
 
 export interface InitService {
@@ -89,7 +91,7 @@ export function renderInit(request: InitRequest): InitFile[] {
 
 function renderNode(request: InitRequest, node: Node): InitFile {
   const sections = [
-    header(node),
+    header(request.schema, node),
     ...request.services.map((service) => renderService(service, request.virtualAddresses)),
     ...(request.virtualAddresses.length === 0 ? [] : [renderFailover(request, node)]),
     ADMIN,
@@ -97,10 +99,11 @@ function renderNode(request: InitRequest, node: Node): InitFile {
   return { file: `${node.name}.toml`, text: sections.join('\n') };
 }
 
-const header = (node: Node): string => `# Tandem on ${printable(node.name)}${
+const header = (schema: string, node: Node): string => `#:schema ${printable(schema)}
+# Tandem on ${printable(node.name)}${
   node.peerName === null ? '' : `, one of a pair with ${printable(node.peerName)}`
 }.
-# Every other option, with its default: config/full.toml. After a change: tandem check, then tandem reload.
+# Every other option, with its default: man tandem.toml. After a change: tandem check, then tandem reload.
 
 [node]
 name = ${quoted(node.name)}

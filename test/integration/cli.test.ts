@@ -542,7 +542,10 @@ describe('tandem init', () => {
         '2 services, 3 backends, 1 failover group',
       );
     }
-    expect(readFileSync(a, 'utf8')).toMatch(/^path = "\/health"$/m);
+    const text = readFileSync(a, 'utf8');
+    expect(text).toMatch(/^path = "\/health"$/m);
+    // what an editor looks for is there
+    expect(existsSync(/^#:schema (\S+)\n/.exec(text)?.[1] ?? '')).toBe(true);
   });
 
   it('overwrites nothing unless forced', async () => {
@@ -565,6 +568,10 @@ describe('tandem init', () => {
     [['--service', 'web/tcp/80=nonsense']],
     [['--service', 'web/tcp/80=10.0.0.1:80', '--node', '../escape']],
     [['--service', 'web/tcp/80=10.0.0.1:80', '--vrid', '256']],
+    [['--service', 'web/tcp/80=10.0.0.1:80', '--node', 'lb-a', '--peer', 'lb-a', '--force']],
+    [['--service', 'web/tcp/80=10.0.0.1:80', '--peer-ip', '10.0.0.3', '--own-ip', '10.0.0.2']],
+    // the other node would speak multicast
+    [[...PAIR, '--unicast-peer', '10.0.0.3']],
   ])('writes nothing when it is told %j: exit status 64', async (args) => {
     const { code, stderr } = await tandem('init', ...args, '--output', join(directory, 'out'));
     expect(code).toBe(EXIT.usage);
@@ -621,6 +628,14 @@ describe('tandem init', () => {
     expect(all).not.toContain(secret);
     expect(all).toMatch(/install -D -m 640 -g tandem \S*lb-a\.toml \/etc\/tandem\/tandem\.toml/);
     expect(all).toMatch(/scp \S*lb-b\.toml \S*peer\.key root@10\.0\.0\.3:/);
+  });
+
+  it('what to copy where can be pasted into a shell: IPv6, and a folder with a space', async () => {
+    const folder = join(directory, 'two words');
+    const args = [...PAIR, '--own-ip', '2001:db8::2', '--peer-ip', '2001:db8::3', '--output-dir', folder];
+    const { stderr } = await tandem('init', ...args);
+    expect(stderr).toContain(`  scp '${folder}/lb-b.toml' '${folder}/peer.key' 'root@[2001:db8::3]:'\n`);
+    expect(stderr).toContain(`  install -D -m 640 -g tandem '${folder}/lb-a.toml' /etc/tandem/tandem.toml\n`);
   });
 
   it('a key is not overwritten either, and with --force closed to others first', async () => {

@@ -17,6 +17,7 @@ interface Panel {
   readonly id: number;
   readonly type: string;
   readonly title: string;
+  readonly gridPos: { readonly x: number; readonly y: number; readonly w: number; readonly h: number };
   readonly targets?: readonly { readonly expr: string; readonly legendFormat: string }[];
 }
 interface Dashboard {
@@ -99,6 +100,14 @@ describe('the dashboard', () => {
     for (const { type, title, targets: all = [] } of panels)
       if (type !== 'row') expect(all, title).not.toHaveLength(0);
     expect(new Set(panels.map(({ id }) => id)).size).toBe(panels.length);
+  });
+
+  test('shows whether the pair is configured alike, and no panel over another', () => {
+    expect(targets.map(({ expr }) => expr).flatMap(metricsIn)).toContain('tandem_failover_pair_drift');
+    const cells = dashboard.panels.flatMap(({ gridPos: { x, y, w, h } }) =>
+      Array.from({ length: w * h }, (_, i) => `${x + (i % w)},${y + Math.floor(i / w)}`),
+    );
+    expect(new Set(cells).size).toBe(cells.length);
   });
 
   test.skipIf(unable !== null)('asks in words that Prometheus understands', () => {

@@ -1,7 +1,8 @@
 import { randomBytes } from 'node:crypto';
 import { chmodSync, existsSync, mkdirSync, writeFileSync } from 'node:fs';
 import { hostname } from 'node:os';
-import { join } from 'node:path';
+import { basename, join } from 'node:path';
+import { fileURLToPath } from 'node:url';
 import { type Command, InvalidArgumentError, Option } from 'commander';
 import {
   type InitFile,
@@ -12,10 +13,15 @@ import {
   renderInit,
 } from '../../config/init.ts';
 import { EXIT, errnoOf, messageOf, TandemError } from '../../lib/errors.ts';
+import { shellWord } from '../../lib/shell-word.ts';
 import { canAsk } from '../ask.ts';
 import { DEFAULT_CONFIG, type Session } from '../session.ts';
 import type { Host } from './host.ts';
 import { firstInterface, integer, interview, portOf, protocolOf, words } from './init-interview.ts';
+
+/** Where npm puts the JSON Schema, or a clone has it; else the Debian package is meant. */
+const SCHEMA = fileURLToPath(new URL('../../../config/tandem.schema.json', import.meta.url));
+const DEBIAN_SCHEMA = '/usr/share/tandem-lb/tandem.schema.json';
 
 /** What the flags say, completed by answers. */
 export interface InitOptions {
@@ -108,47 +114,73 @@ const keyFile = (): SecretFile => ({
 function nextSteps({ peer }: InitRequest, files: readonly InitFile[], folder: string): string[] {
   const keyed = peer?.peering ? [join(folder, 'peer.key')] : [];
   const [own, other] = files.map(({ file }) => join(folder, file));
-  const install = (from: string, to: string): string => `  install -D -m 640 -g tandem ${from} ${to}`;
+  const install = (from: string, to: string): string =>
+    `  install -D -m 640 -g tandem ${shellWord(from)} ${to}`;
   const begin = '  tandem check && systemctl enable --now tandem';
   const lines = ['Next: look them over; then on this host, as root:', install(own ?? '', DEFAULT_CONFIG)];
   lines.push(...keyed.map((path) => install(path, PEER_KEY)), begin);
   if (peer === null || other === undefined) return lines;
-  const carried = [other, ...keyed].join(' ');
+  const carried = [other, ...keyed].map(shellWord).join(' ');
   return [
     ...lines,
     `and for ${peer.nodeName}:`,
-    `  scp ${carried} root@${peer.peering?.peer ?? peer.nodeName}:`,
-    ...[other, ...keyed].map((path, i) => `  ${there(path, i === 0 ? DEFAULT_CONFIG : PEER_KEY)}`),
+    `  scp ${carried} ${shellWord(`root@${inScp(peer.peering?.peer ?? peer.nodeName)}:`)}`,
+    ...[other, ...keyed].map((path, i) => install(basename(path), i === 0 ? DEFAULT_CONFIG : PEER_KEY)),
     `  ${begin.trim()}`,
     ...(keyed.length === 0 ? [] : ['The key is a secret: remove the copies that are left.']),
   ];
 }
 
-const there = (path: string, to: string): string =>
-  `install -D -m 640 -g tandem ${path.slice(path.lastIndexOf('/') + 1)} ${to}`;
+/** scp takes the first colon for the end of the host. */
+const inScp = (host: string): string => (host.includes(':') ? `[${host}]` : host);
 
 function requestOf(options: InitOptions): InitRequest {
   const { vrid, priority, health } = options;
+  const nodeName = options.node ?? hostname();
+  refuseWithoutPeer(options);
+  if (options.peer === nodeName) {
+    throw new TandemError('init-names', `both nodes would be called ${nodeName}`, {
+      hint: 'the name tells them apart: give this one another with --node, or the other one with --peer',
+      exitStatus: EXIT.usage,
+    });
+  }
   return {
-    nodeName: options.node ?? hostname(),
+    nodeName,
     interface: options.interface ?? firstInterface(),
     virtualAddresses: options.address,
     services: options.service.map((service) => withHealth(service, health)),
     ...(vrid === undefined ? {} : { vrid }),
     ...(priority === undefined ? {} : { priority }),
     peer: options.peer === undefined ? null : peerOf(options.peer, options),
+    schema: existsSync(SCHEMA) ? SCHEMA : DEBIAN_SCHEMA,
   };
+}
+
+/** @throws TandemError when a flag speaks of another host, and there is none */
+function refuseWithoutPeer(options: InitOptions): void {
+  const { peer, peerInterface, unicastOwn, unicastPeer, ownIp, peerIp } = options;
+  const told = [peerInterface, ownIp, peerIp, ...unicastOwn, ...unicastPeer].some((one) => one !== undefined);
+  if (peer !== undefined || !told) return;
+  throw new TandemError('init-incomplete', 'there are flags for a pair, and --peer is missing', {
+    hint: "name the other host with --peer, or leave out its addresses and this host's towards it",
+    exitStatus: EXIT.usage,
+  });
+}
+
+/** @throws TandemError when one is given without the other */
+function requireBoth(own: string, hasOwn: boolean, peer: string, hasPeer: boolean): void {
+  if (hasOwn === hasPeer) return;
+  throw new TandemError('init-incomplete', `${own} and ${peer} belong together`, {
+    hint: 'each node has to know the other one',
+    exitStatus: EXIT.usage,
+  });
 }
 
 /** @throws TandemError when a flag needs another one */
 function peerOf(nodeName: string, options: InitOptions): InitPeer {
   const { peerInterface, unicastOwn, unicastPeer, ownIp, peerIp, address } = options;
-  if ((ownIp === undefined) !== (peerIp === undefined)) {
-    throw new TandemError('init-incomplete', '--own-ip and --peer-ip belong together', {
-      hint: 'each node has to know the other one',
-      exitStatus: EXIT.usage,
-    });
-  }
+  requireBoth('--own-ip', ownIp !== undefined, '--peer-ip', peerIp !== undefined);
+  requireBoth('--unicast-own', unicastOwn.length > 0, '--unicast-peer', unicastPeer.length > 0);
   const peering = ownIp === undefined || peerIp === undefined ? null : { own: ownIp, peer: peerIp };
   return {
     nodeName,

@@ -18,6 +18,7 @@ const pair: InitRequest = {
     { name: 'dns', protocol: 'udp', port: 53, backends: ['10.0.1.21:53'], healthPath: null },
   ],
   peer: { nodeName: 'lb-b', unicast: null, peering: null },
+  schema: '/usr/share/tandem-lb/tandem.schema.json',
 };
 
 test('a pair: two files that load, alike but for name and priority', () => {
@@ -35,6 +36,12 @@ test('a pair: two files that load, alike but for name and priority', () => {
     ['redis', 2, 'tcp'],
     ['dns', 2, undefined],
   ]);
+});
+
+test('its first line names the schema for editors', () => {
+  for (const { text } of renderInit(pair)) {
+    expect(text.split('\n')[0]).toBe('#:schema /usr/share/tandem-lb/tandem.schema.json');
+  }
 });
 
 test('its commented options are right too', () => {

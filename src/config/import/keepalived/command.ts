@@ -61,10 +61,6 @@ export function splitCommand(line: string): string[] | undefined {
   return words;
 }
 
-/** One word for a POSIX shell. */
-export const shellWord = (word: string): string =>
-  /^[\w./:@%+=,-]+$/.test(word) ? word : `'${word.replaceAll("'", "'\\''")}'`;
-
 /** keepalived takes the first word, which may be quoted and hold a whole line, and nothing behind it. */
 export function remarkCommand(
   statement: Statement,

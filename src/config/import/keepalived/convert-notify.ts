@@ -1,5 +1,6 @@
+import { shellWord } from '../../../lib/shell-word.ts';
 import type { TomlTable, TomlValue } from '../toml.ts';
-import { type Command, commandOf, remarkCommand, shellWord } from './command.ts';
+import { type Command, commandOf, remarkCommand } from './command.ts';
 import type { Section } from './journal.ts';
 import type { SyncGroup, VrrpInstance } from './model.ts';
 

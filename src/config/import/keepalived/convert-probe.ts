@@ -1,6 +1,7 @@
+import { shellWord } from '../../../lib/shell-word.ts';
 import { isHostName } from '../http.ts';
 import type { TomlValue } from '../toml.ts';
-import { commandOf, remarkCommand, shellWord } from './command.ts';
+import { commandOf, remarkCommand } from './command.ts';
 import { convertUrl } from './convert-url.ts';
 import type { Section } from './journal.ts';
 import type { RealServer, VirtualServer } from './model.ts';
