@@ -72,6 +72,9 @@ describe.skipIf(unable !== null)('the Debian package', () => {
       './usr/share/zsh/vendor-completions/_tandem',
       './usr/share/fish/vendor_completions.d/tandem.fish',
       './usr/share/doc/tandem-lb/examples/full.toml',
+      './usr/share/doc/tandem-lb/examples/prometheus-alerts.yml',
+      './usr/share/doc/tandem-lb/examples/grafana-dashboard.json',
+      './usr/share/doc/tandem-lb/openapi.json',
       './usr/share/tandem-lb/tandem.schema.json',
     ]) {
       expect(names).toContain(name);
@@ -104,6 +107,10 @@ describe.skipIf(unable !== null)('the Debian package', () => {
       'tandem.toml',
     ]);
     expect(life.get('purged')).toEqual(['as before']);
+  });
+
+  test('a purge ends well while a process of the user runs, and leaves the user to it', () => {
+    expect(life.get('purged in use')).toEqual(['not installed', 'tandem']);
   });
 });
 

@@ -77,3 +77,16 @@ echo "== purged"
 dpkg -P tandem-lb >/tmp/dpkg.log 2>&1 || { cat /tmp/dpkg.log; exit 1; }
 list >/tmp/after
 diff /tmp/before /tmp/after && echo "as before"
+
+echo "== purged in use"
+dpkg --force-depends -i "$deb" >/tmp/dpkg.log 2>&1 || { cat /tmp/dpkg.log; exit 1; }
+setpriv --reuid tandem --regid tandem --clear-groups sleep 60 &
+# once it is that user's
+for _ in $(seq 100); do
+  if [ "$(stat -c %U /proc/$!)" = tandem ]; then break; fi
+  sleep 0.1
+done
+dpkg -P tandem-lb >/tmp/dpkg.log 2>&1 || { cat /tmp/dpkg.log; exit 1; }
+dpkg-query -W tandem-lb >/dev/null 2>&1 || echo "not installed"
+stat -c %U /proc/$!
+kill $!
