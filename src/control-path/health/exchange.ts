@@ -72,7 +72,8 @@ export class Exchange {
       if (answered !== true) return { send: Buffer.concat(send), outcome: answered || null };
       this.#begun = false;
     }
-    return { send: Buffer.concat(send), outcome: passed('answered as expected') };
+    const detail = this.#steps.length === 0 ? 'connected' : 'answered as expected';
+    return { send: Buffer.concat(send), outcome: passed(detail) };
   }
 
   /** @returns false where more may come */

@@ -152,7 +152,7 @@ describe('the tcp probe with TLS', () => {
   it('passes after a handshake, with the name that it asks for', async () => {
     const { target } = await tlsServer(() => undefined);
     const tls = { host: 'app.example', verify: false };
-    expect(await probe({ ...tcp, tls }, target)).toMatchObject({ ok: true });
+    expect(await probe({ ...tcp, tls }, target)).toMatchObject({ ok: true, detail: 'connected' });
     await expect.poll(() => names.at(-1)).toBe('app.example');
   });
 
