@@ -221,7 +221,7 @@ function peerLine({ reportAgeMillis, reaches, peerReaches, yields }: PeerStatus,
 type PairStatus = NonNullable<NonNullable<Status['failover']>['pair']>;
 
 /** The other node as it says of itself, and whether both are configured alike. */
-export function pairLines(
+function pairLines(
   { peer, ageMillis, reachable, drift, driftUnknown }: PairStatus,
   { style }: View,
 ): string[] {

@@ -1,5 +1,6 @@
+import { readFileSync } from 'node:fs';
 import { expect, it } from 'vitest';
-import { relayOf, requireRelay } from '../../../src/daemon/consequences.ts';
+import { processLimits, relayOf, requireRelay } from '../../../src/daemon/consequences.ts';
 import { TandemError } from '../../../src/lib/errors.ts';
 import { loadNative, type Native } from '../../../src/native/index.ts';
 import { load } from '../../support/config.ts';
@@ -48,4 +49,13 @@ it('what only the relay of the addon can do is refused at the start where an old
   );
   requireRelay(wildcard, 'native', 'nothing to say');
   requireRelay(config('127.0.0.1:53', 'auto'), relay, 'nothing to say');
+});
+
+it('leaves descriptors for the pipes that the native relay keeps, as its source has them', () => {
+  const header = readFileSync(new URL('../../../native/src/relay-pipes.h', import.meta.url), 'utf8');
+  const constant = (name: string): number => Number(new RegExp(` ${name} = (\\d+);`).exec(header)?.[1]);
+  const auto = config('127.0.0.1:53', 'auto');
+  const limit = (relay: 'native' | 'node'): number =>
+    processLimits(auto, { workers: 3, relay }, native).fdLimit;
+  expect(limit('node') - limit('native')).toBe(3 * 2 * (constant('kMost') + constant('kMostFree')));
 });
