@@ -192,8 +192,8 @@ addresses = ["${VIP4}/24", "${VIP6}/64"]
     const giver = await oneHolder();
     await at(other(giver)).waitState('Backup');
     const done = await at(giver).tandem('failover', 'handover', '--require-peer');
-    expect(relay.log()).toContain(`${action} ${type}`);
-    expect(done.status, done.stdout + done.stderr).toBe(1);
+    expect(relay.log(), done.stdout + done.stderr).toContain(`${action} ${type}`);
+    expect(done.status).toBe(1);
     expect(at(other(giver)).process.log()).toMatch(/failover\.peer.*it has another key/);
     expect(await oneHolder()).toBe(giver);
     await leavesNothing();
@@ -205,7 +205,7 @@ addresses = ["${VIP4}/24", "${VIP6}/64"]
     const giver = await oneHolder();
     const taker = other(giver);
     await at(taker).waitState('Backup');
-    expect((await at(giver).tandem('failover', 'handover', '--require-peer')).status).toBe(0);
+    expect(await at(giver).tandem('failover', 'handover', '--require-peer')).toMatchObject({ status: 0 });
     await at(giver).waitState('Backup');
     await leavesNothing();
     // back, so that what was recorded could be true again
