@@ -38,33 +38,30 @@ export function readiness(
   if (!view.up) return not(`interface ${name} is down`);
   if (!view.carrier) return not(`interface ${name} has no carrier`);
   const wanted = unicastPeers(spec)?.source ?? null;
-  const usable = usableAddresses(spec, view, isVirtual);
-  if (wanted !== null) {
-    if (usable.every((address) => compareIp(address, wanted) !== 0)) {
-      return not(`${wanted.text}, the source of the advertisements, is not on ${name}`);
-    }
-    return { ready: true, view, source: wanted };
-  }
   const linkLocal = wantsLinkLocalSource(spec);
-  const source = usable.find((address) => spec.family === 4 || isLinkLocal(address) === linkLocal);
-  if (source !== undefined) return { ready: true, view, source };
+  for (const address of usableAddresses(spec, view, isVirtual)) {
+    const isIt =
+      wanted === null
+        ? spec.family === 4 || isLinkLocal(address) === linkLocal
+        : compareIp(address, wanted) === 0;
+    if (isIt) return { ready: true, view, source: address };
+  }
+  if (wanted !== null) return not(`${wanted.text}, the source of the advertisements, is not on ${name}`);
   const what = linkLocal ? 'usable link-local IPv6 address' : `IPv${spec.family} address of its own`;
   return not(`interface ${name} has no ${what}`);
 }
 
-function usableAddresses(
+/** One after the other: reading an address takes time, and an interface may hold hundreds. */
+function* usableAddresses(
   spec: VirtualRouterSpec,
   view: InterfaceView,
   isVirtual: (address: IpAddress) => boolean,
-): IpAddress[] {
-  return view.addresses
-    .filter(
-      ({ flags, scope }) => (flags & (IFA_F_TENTATIVE | IFA_F_DADFAILED)) === 0 && scope < RT_SCOPE_HOST,
-    )
-    .map((info) => ({ info, address: ipFromBytes(info.address) }))
-    .filter(({ address }) => address.family === spec.family)
-    .filter(({ info, address }) => isPermanent(info) || !isVirtual(address))
-    .map(({ address }) => address);
+): Iterable<IpAddress> {
+  for (const info of view.addresses) {
+    if ((info.flags & (IFA_F_TENTATIVE | IFA_F_DADFAILED)) !== 0 || info.scope >= RT_SCOPE_HOST) continue;
+    const address = ipFromBytes(info.address);
+    if (address.family === spec.family && (isPermanent(info) || !isVirtual(address))) yield address;
+  }
 }
 
 /** Without a lifetime: the host's own, never one that we have leased. */

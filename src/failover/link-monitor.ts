@@ -1,12 +1,14 @@
 import { type IpAddress, ipFromBytes } from '../lib/ip.ts';
 import type { AddressInfo, LinkInfo, Native, NativeHandle, NetlinkEvent } from '../native/index.ts';
-import type { InterfaceView } from './interface-view.ts';
+import { type InterfaceView, isPermanent } from './interface-view.ts';
 
 export interface LinkListener {
   /** The link or the addresses of this interface changed. */
   interfaceChanged(name: string): void;
   /** An address is gone from an interface, whoever removed it (the kernel, at the end of its lifetime, too). */
   addressRemoved(ifindex: number, address: IpAddress): void;
+  /** One that is leased here: that it comes or goes changes nothing about the interface. */
+  isVirtual(address: IpAddress): boolean;
 }
 
 interface Tables {
@@ -87,12 +89,20 @@ export class LinkMonitor {
     const before = this.#tables.addresses.get(key);
     this.#tables.addresses.set(key, info);
     // refreshing a lease notifies as well
-    if (before?.flags !== info.flags) this.#interfaceChanged(info.ifindex);
+    if (before?.flags === info.flags) return;
+    if (before !== undefined && isPermanent(before)) this.#interfaceChanged(info.ifindex);
+    else this.#addressMoved(info);
   }
 
   #addressRemoved(info: AddressInfo): void {
     this.#tables.addresses.delete(addressKey(info));
     this.#listener.addressRemoved(info.ifindex, ipFromBytes(info.address));
+    this.#addressMoved(info);
+  }
+
+  /** A hundred routers that become Active would otherwise look at their interface once for each of all the addresses. */
+  #addressMoved(info: AddressInfo): void {
+    if (!isPermanent(info) && this.#listener.isVirtual(ipFromBytes(info.address))) return;
     this.#interfaceChanged(info.ifindex);
   }
 

@@ -78,6 +78,7 @@ export class RouterSet {
       addressRemoved: (ifindex, address) => {
         for (const router of this.#routers.values()) router.addressRemoved(ifindex, address);
       },
+      isVirtual: (address) => this.#isVirtual(address),
     });
     this.#guard = new StallGuard({
       clock: options.clock,
@@ -159,14 +160,14 @@ export class RouterSet {
     });
   }
 
-  /** Stops without a word; what the successor must be given to keep the roles. */
+  /** Stops without a word, before this process ends; what the successor must be given to keep the roles. */
   handOn(): Record<RouterKey, ResumePoint> {
     const resume: Record<RouterKey, ResumePoint> = {};
     for (const [key, router] of this.#routers) {
       const point = router.handOn();
       if (point !== null) resume[key] = point;
     }
-    this.close();
+    this.#stopWatching();
     return resume;
   }
 
@@ -176,6 +177,10 @@ export class RouterSet {
 
   close(): void {
     for (const router of this.#routers.values()) router.close();
+    this.#stopWatching();
+  }
+
+  #stopWatching(): void {
     this.#guard.close();
     this.#links.close();
     this.#watchRoutes(false);

@@ -150,11 +150,15 @@ export class VirtualRouter {
     this.#holdings.dismantle();
   }
 
-  /** Falls silent without a word; the addresses stay for the successor that resumes from the returned point. */
+  /**
+   * Falls silent without a word; the addresses stay for the successor that resumes from the returned point. So do
+   * the sockets, until this process ends: closing them takes milliseconds each, in which nobody would advertise.
+   */
   handOn(): ResumePoint | null {
     const { state, raised, yielded } = this.#router;
     this.#holdings.abandon();
-    this.close();
+    this.#announcers.stop();
+    this.#fallSilent();
     return state === 'Initialize' ? null : { state, effectivePriority: raised, yielded };
   }
 
@@ -234,12 +238,16 @@ export class VirtualRouter {
 
   /** Without sending or removing anything. */
   close(): void {
+    this.#fallSilent();
+    this.#attachment.close();
+  }
+
+  #fallSilent(): void {
     this.#closed = true;
     this.#timers.close();
     this.#claim.close();
     this.#duplicates.close();
     this.#gate.close();
-    this.#attachment.close();
     this.#onParted();
   }
 

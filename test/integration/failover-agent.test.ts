@@ -8,6 +8,7 @@
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
+import type { VrrpState } from '../../src/model/failover.ts';
 import { FailoverNode, type GroupInput, type SpecInput } from '../support/failover-node.ts';
 import { eventually, type Host, type HostProcess, Lab, missing } from '../support/netns.ts';
 
@@ -288,6 +289,31 @@ describe.skipIf(unable !== null)('failover agent', () => {
     expect(a.hasEvent('failover.address-restored')).toBe(false);
     expect(a.hasEvent('failover.address-removed')).toBe(false);
   });
+
+  test('fifty groups of both families: they come up, and a replaced agent keeps the roles of all', async () => {
+    const groups = (priority: number): SpecInput => ({
+      groups: Array.from({ length: 50 }, (_, i) => ({
+        name: `g${i + 1}`,
+        vrid: i + 1,
+        priority,
+        addresses: [`10.99.0.${101 + i}/24`, `2001:db8:99::${101 + i}/64`],
+        leaseSeconds: 4,
+      })),
+    });
+    const allAre = async (node: FailoverNode, state: VrrpState): Promise<boolean> => {
+      const { routers } = await node.status();
+      return routers.length === 100 && routers.every((router) => router.state === state);
+    };
+    const a = await start(hostA, groups(200));
+    await eventually('a is Active for all', () => allAre(a, 'Active'), 30_000);
+    const b = await start(hostB, groups(100));
+    await eventually('b is Backup for all', () => allAre(b, 'Backup'), 30_000);
+    await a.restartAgent();
+    await eventually('the new agent is Active for all', () => allAre(a, 'Active'), 30_000);
+    expect((await a.status()).routers.every(({ reason }) => reason === 'resumed')).toBe(true);
+    expect((await b.status()).routers.every(({ transitions }) => transitions === 1)).toBe(true);
+    for (const node of [a, b]) expect(node.hasEvent('failover.agent-exited')).toBe(false);
+  }, 120_000);
 
   test('another host that has an address is told and contradicted, a preempting router is neither', async () => {
     const groups = [{ priority: 100, addresses: [`${VIP4}/24`, `${VIP6}/64`] }];

@@ -38,6 +38,7 @@ beforeEach(() => {
   monitor = new LinkMonitor(kernel.native, {
     interfaceChanged: (name) => log.push(name),
     addressRemoved: (ifindex, removed) => log.push(`${ifindex} lost ${removed.text}`),
+    isVirtual: ({ text }) => text === '10.0.0.100',
   });
 });
 
@@ -74,6 +75,17 @@ test('tells addresses that come and go, and not the refreshing of a lease', () =
   expect(log).toEqual(['eth0']);
   kernel.tell({ type: 'address', address: address(2), removed: true });
   expect(log).toEqual(['eth0', '7 lost 10.0.0.2', 'eth0']);
+});
+
+test('a leased address that comes and goes is no news of its interface, but one that the host has for good is', () => {
+  kernel.tell({ type: 'address', address: address(100, { flags: 0 }), removed: false });
+  expect(log).toEqual([]);
+  expect(monitor.view('eth0')?.addresses).toHaveLength(2);
+  kernel.tell({ type: 'address', address: address(100, { flags: 0 }), removed: true });
+  expect(log).toEqual(['7 lost 10.0.0.100']);
+  kernel.tell({ type: 'address', address: address(100), removed: false });
+  kernel.tell({ type: 'address', address: address(100, { flags: 0 }), removed: false });
+  expect(log).toEqual(['7 lost 10.0.0.100', 'eth0', 'eth0']);
 });
 
 test('after an overrun it reads the lists again and tells what went missing', () => {
