@@ -17,6 +17,8 @@ const CLOSE_GRACE = millis(500);
 /** What a peer that does not read may leave in our memory. */
 const MAX_UNSENT = 262_144;
 
+const OTHER_KEY = 'it has another key: secret_file must be the same on both nodes';
+
 export interface ChannelEnd {
   /** Why, for people. */
   readonly why: string;
@@ -92,7 +94,7 @@ export class PeerChannel {
           this.#heard(output.text);
           break;
         case 'fault':
-          this.#end(output.fault === 'secret' ? 'it has another key' : 'it speaks another protocol', false);
+          this.#end(output.fault === 'secret' ? OTHER_KEY : 'it speaks another protocol', false);
           break;
         default:
           unreachable(output);

@@ -18,6 +18,8 @@ const STALE = seconds(3);
 /** Shorter than a channel may live. */
 const RENEW = seconds(30);
 const RETRY = seconds(1);
+/** A peer that was never heard is missed no earlier: at the start both nodes begin at once. */
+const FIRST = seconds(30);
 /** After a peer that does not know reports (each one ends its session), or has another key: it counts such calls. */
 const RETRY_REFUSED = seconds(60);
 
@@ -47,12 +49,15 @@ export class PeerReports {
   #heard: { readonly report: PeerReport; readonly at: Instant } | null = null;
   #told: boolean | null = null;
   #stopped = false;
+  #startedAt: Instant;
 
   constructor(options: PeerReportsOptions) {
     this.#options = options;
+    this.#startedAt = options.clock.now();
   }
 
   start(): void {
+    this.#startedAt = this.#options.clock.now();
     this.#connect();
   }
 
@@ -130,9 +135,10 @@ export class PeerReports {
 
   #ended({ why, trusted }: ChannelEnd): void {
     this.#channel = null;
-    const refused = !trusted || (this.#openedAt !== null && !this.#answered);
-    this.#tellSilence(refused ? `${why}; it may be of an older version` : why);
-    this.#again(refused ? RETRY_REFUSED : RETRY);
+    const unanswered = this.#openedAt !== null && !this.#answered;
+    if (!trusted) this.#tellSilence(why, true);
+    else this.#tellSilence(unanswered ? `${why}; it may be of an older version` : why, false);
+    this.#again(trusted && !unanswered ? RETRY : RETRY_REFUSED);
   }
 
   #again(pause: Duration): void {
@@ -154,7 +160,7 @@ export class PeerReports {
     this.#timer = clock.timerAfter(INTERVAL, () => this.#say());
     // may find the connection dead, and then there is another timer
     this.#channel.send(this.#message());
-    this.#tellSilence('no report for a while');
+    this.#tellSilence('no report for a while', false);
   }
 
   #message(): ReportMessage {
@@ -173,10 +179,11 @@ export class PeerReports {
     this.#tell('info', 'the peer reports about itself: backends can be compared');
   }
 
-  #tellSilence(why: string): void {
+  /** @param lasting time will not mend it */
+  #tellSilence(why: string, lasting: boolean): void {
     if (this.#told === false || this.latest() !== null) return;
-    // at the start both nodes begin at once: the first attempt may be too early
-    if (this.#told === null && this.#heard === null) return;
+    const early = between(this.#startedAt, this.#options.clock.now()) < FIRST;
+    if (this.#heard === null && early && !lasting) return;
     this.#told = false;
     this.#tell('warn', `the peer reports nothing about itself: ${why}`);
   }

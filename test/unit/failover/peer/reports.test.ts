@@ -1,5 +1,5 @@
 import { beforeEach, describe, expect, test } from 'vitest';
-import type { ChannelHandlers, connectPeer, PeerChannel } from '../../../../src/failover/peer/channel.ts';
+import type { ChannelHandlers, PeerChannel } from '../../../../src/failover/peer/channel.ts';
 import { MAX_FRAME } from '../../../../src/failover/peer/frame.ts';
 import { decodeMessage, encodeMessage, type PeerMessage } from '../../../../src/failover/peer/messages.ts';
 import { PeerReports } from '../../../../src/failover/peer/reports.ts';
@@ -38,20 +38,23 @@ beforeEach(() => {
   lines = [];
   events = [];
   own = null;
-  const connect: typeof connectPeer = (_, __, handlers) => {
-    const line: Line = { handlers, sent: [], closed: false };
-    lines.push(line);
-    return channelOf(line);
-  };
-  reports = new PeerReports({
+  reports = newReports();
+});
+
+function newReports(): PeerReports {
+  return new PeerReports({
     peer,
     secret: new Uint8Array(32),
     clock,
     emit: (event) => events.push(event),
     report: () => ({ fit: false, reach: { digest: 'xyz', up: 1 }, witness: null, node: own }),
-    connect,
+    connect: (_, __, handlers) => {
+      const line: Line = { handlers, sent: [], closed: false };
+      lines.push(line);
+      return channelOf(line);
+    },
   });
-});
+}
 
 function channelOf(line: Line): PeerChannel {
   const channel = {
@@ -119,6 +122,28 @@ describe('over a connection of our own', () => {
     last().handlers.onEnd({ why: 'it has another key', trusted: false });
     clock.advance(seconds(59));
     expect(lines).toHaveLength(3);
+  });
+
+  test('a peer with another key is told of at once, one that was never reached after half a minute', () => {
+    reports.start();
+    last().handlers.onEnd({ why: 'ECONNREFUSED', trusted: true });
+    clock.advance(seconds(1));
+    expect(events).toEqual([]);
+    last().handlers.onEnd({ why: 'it has another key', trusted: false });
+    const message = 'the peer reports nothing about itself: it has another key';
+    expect(events).toMatchObject([{ level: 'warn', name: 'failover.peer', message }]);
+
+    events = [];
+    reports = newReports();
+    reports.start();
+    for (let second = 0; second < 40; second++) {
+      last().handlers.onEnd({ why: 'ECONNREFUSED', trusted: true });
+      if (second === 29) expect(events).toEqual([]);
+      clock.advance(seconds(1));
+    }
+    expect(events.map((event) => event.message)).toEqual([
+      'the peer reports nothing about itself: ECONNREFUSED',
+    ]);
   });
 
   test('leaves nothing behind', () => {
