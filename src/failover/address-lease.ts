@@ -3,7 +3,7 @@ import { after, type Duration, type Instant, micros, toSeconds } from '../lib/du
 import { errnoOf, messageOf } from '../lib/errors.ts';
 import type { IpAddress, IpPrefix } from '../lib/ip.ts';
 import type { Emit, EventFields } from '../model/event.ts';
-import type { Native } from '../native/index.ts';
+import type { AddressInfo, Native } from '../native/index.ts';
 import { Complaint } from './complaint.ts';
 import { EarlyRoutes, removeEarlyRoute } from './early-routes.ts';
 import type { HeldAddress } from './router-spec.ts';
@@ -133,23 +133,23 @@ export class AddressLease {
       (ours) => ours.address.text === address.text && this.#places?.get(ours.device) === ifindex,
     );
     // the notification may be older than our own last acquire
-    if (held === undefined || this.#isPresent(held)) return;
+    if (held === undefined || this.#isAmong(this.#options.native.listAddresses(), held)) return;
     this.#held.delete(held.text);
     this.#options.whenCurrent(() => {
       if (this.#places?.get(held.device) === ifindex) this.#restore(held, 'failover.address-restored');
     });
   }
 
-  /** Claimed, but the kernel no longer holds every address: asked of the kernel, not remembered. */
-  isLost(): boolean {
-    return this.#places !== null && this.#addresses.some((held) => !this.#isPresent(held));
+  /** Claimed, but the kernel no longer holds every address. @param present what it holds now */
+  isLost(present: readonly AddressInfo[]): boolean {
+    return this.#places !== null && this.#addresses.some((held) => !this.#isAmong(present, held));
   }
 
-  /** Puts every address again: after a stall the kernel may have dropped them. */
-  verify(): void {
+  /** Puts every address again: after a stall the kernel may have dropped them. @param present what it holds now */
+  verify(present: readonly AddressInfo[]): void {
     if (this.#places === null) return;
     for (const held of this.#addresses) {
-      this.#restore(held, this.#isPresent(held) ? null : 'failover.address-restored');
+      this.#restore(held, this.#isAmong(present, held) ? null : 'failover.address-restored');
     }
   }
 
@@ -258,11 +258,11 @@ export class AddressLease {
     return ifindex !== null && takeOff(native, ifindex, held, isPermanent);
   }
 
-  #isPresent({ address, device }: HeldAddress): boolean {
+  #isAmong(present: readonly AddressInfo[], { address, device }: HeldAddress): boolean {
     const index = this.#places?.get(device);
-    return this.#options.native
-      .listAddresses()
-      .some((info) => info.ifindex === index && Buffer.compare(info.address, address.bytes) === 0);
+    return present.some(
+      (info) => info.ifindex === index && Buffer.compare(info.address, address.bytes) === 0,
+    );
   }
 
   #fields({ device, text }: HeldAddress): EventFields {

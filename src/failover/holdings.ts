@@ -127,13 +127,13 @@ export class Holdings {
   }
 
   /** Claimed, but the kernel no longer holds every address. */
-  isLost(): boolean {
-    return this.#lease.isLost();
+  isLost(present: readonly AddressInfo[]): boolean {
+    return this.#lease.isLost(present);
   }
 
   /** After a stall: puts everything again. */
-  verify(): void {
-    this.#lease.verify();
+  verify(present: readonly AddressInfo[]): void {
+    this.#lease.verify(present);
     this.#routes.verify();
   }
 

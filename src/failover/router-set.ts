@@ -277,8 +277,10 @@ export class RouterSet {
   }
 
   #stalled(length: Duration): void {
+    // read once: what takes longer with every router would be the next stall
+    const present = this.#options.native.listAddresses();
     this.#asOne(() => {
-      for (const router of this.#routers.values()) router.stalled(length);
+      for (const router of this.#routers.values()) router.stalled(length, present);
     });
     this.#options.emit({
       level: 'warn',

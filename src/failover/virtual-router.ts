@@ -1,6 +1,7 @@
 import type { Duration } from '../lib/duration.ts';
 import { type IpAddress, ipFromBytes } from '../lib/ip.ts';
 import { GOOD_STANDING, type Standing, type VirtualRouterStatus } from '../model/failover.ts';
+import type { AddressInfo } from '../native/index.ts';
 import type { Envelope } from '../vrrp/packet.ts';
 import {
   createRouter,
@@ -217,17 +218,20 @@ export class VirtualRouter {
     this.#holdings.addressRemoved(ifindex, address);
   }
 
-  /** A stall is over and everything received during it has been read. */
-  stalled(length: Duration): void {
+  /**
+   * A stall is over and everything received during it has been read.
+   * @param present every address that the host holds now
+   */
+  stalled(length: Duration, present: readonly AddressInfo[]): void {
     this.#log.stalled(length);
     const heard = this.#heardInStall;
     this.#heardInStall = null;
     if (heard !== null) {
-      if (heard.priority > 0 && this.#holdings.isLost()) this.#feed({ type: 'lapsed' });
+      if (heard.priority > 0 && this.#holdings.isLost(present)) this.#feed({ type: 'lapsed' });
       this.#feed(heard);
     }
     if (this.#router.state !== 'Active') return;
-    this.#holdings.verify();
+    this.#holdings.verify(present);
     this.#feed({ type: 'contested' });
   }
 
