@@ -44,7 +44,7 @@ bool Relay::Connect(Connection* connection, const Route& route, const uint8_t* h
   } while (status != 0 && errno == EINTR);
   if (status != 0 && errno != EINPROGRESS) {
     ConnectFailed(connection, errno);
-  } else if (!Watch(backend.fd, EPOLLIN | EPOLLOUT | EPOLLRDHUP | EPOLLET, EpollData(connection, kBackend))) {
+  } else if (!Watch(backend.fd, kEvents, EpollData(connection, kBackend))) {
     ConnectFailed(connection, errno);
   }
   return true;
@@ -78,7 +78,7 @@ void Relay::OnConnecting(Connection* connection, uint32_t events) {
     }
   }
   if ((events & EPOLLOUT) == 0) return;
-  connection->ends[kBackend].hangup = (events & (EPOLLRDHUP | EPOLLHUP)) != 0;
+  connection->ends[kBackend].readOn = (events & kReadOn) != 0;
   Established(connection);
   // what the backend said first came with the same edge
   if (connection->state == State::kOpen && (events & (EPOLLIN | EPOLLRDHUP | EPOLLHUP)) != 0) {
@@ -97,7 +97,7 @@ void Relay::Established(Connection* connection) {
   // the client most likely spoke first; what comes between the read and this shows when it is added
   if (connection->generation != generation) return;
   int client = connection->ends[kClient].fd;
-  if (!Watch(client, EPOLLIN | EPOLLOUT | EPOLLRDHUP | EPOLLET, EpollData(connection, kClient))) {
+  if (!Watch(client, kEvents, EpollData(connection, kClient))) {
     Fail(connection, kClient, errno);
   }
 }

@@ -28,8 +28,9 @@ struct End {
   int fd = -1;
   /// It has sent FIN and all before that was read.
   bool eof = false;
-  /// epoll told of a FIN, an error or a reset: read on until that shows, even after a short read.
-  bool hangup = false;
+  /// epoll told of a FIN, an error, a reset or urgent data: a short read does not say that there is no more. read(2) stops before
+  /// an urgent byte.
+  bool readOn = false;
   /// This direction waits in the ready list for its next share of a turn.
   bool ready = false;
   /// Its last reads were large: they are spliced.

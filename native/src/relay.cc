@@ -150,7 +150,7 @@ bool Relay::Watch(int fd, uint32_t events, uint64_t data) {
 void Relay::OnOpen(Connection* connection, Side side, uint32_t events) {
   const uint32_t generation = connection->generation;
   End& end = connection->ends[side];
-  if ((events & (EPOLLERR | EPOLLHUP | EPOLLRDHUP)) != 0) end.hangup = true;
+  if ((events & kReadOn) != 0) end.readOn = true;
   if ((events & EPOLLERR) != 0 && end.eof) {
     // a reset after FIN: nothing is read from it any more, so this alone shows it
     int error = SocketError(end.fd);
@@ -200,8 +200,8 @@ void Relay::Pump(Connection* connection, Side from) {
     source.bulk = size >= kBulkRead;
     Count(connection, from, size);
     if (!Write(connection, to, buffer_.get(), size)) return;
-    // epoll(7): a short read from a stream has drained it, unless FIN or an error waits behind
-    if (size < limit && !source.hangup) return;
+    // epoll(7): a short read from a stream has drained it, unless something else than bytes is in it
+    if (size < limit && !source.readOn) return;
   }
 }
 

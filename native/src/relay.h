@@ -2,6 +2,7 @@
 // and does what it is told. Knows nothing of JavaScript; relay-loop.h puts it on an event loop.
 #pragma once
 
+#include <sys/epoll.h>
 #include <sys/socket.h>
 
 #include <cstdint>
@@ -14,8 +15,6 @@
 #include "relay-route.h"
 #include "relay-table.h"
 #include "unique-fd.h"
-
-struct epoll_event;
 
 namespace tandem {
 
@@ -100,6 +99,9 @@ class Relay {
   static constexpr uint64_t kListenerBit = 1ull << 63;
   /// Beside it; then come 30 bits of generation and 32 of index.
   static constexpr uint64_t kBackendBit = 1ull << 62;
+  /// What an end is watched for, and what of that sets its `readOn`.
+  static constexpr uint32_t kEvents = EPOLLIN | EPOLLPRI | EPOLLOUT | EPOLLRDHUP | EPOLLET;
+  static constexpr uint32_t kReadOn = EPOLLPRI | EPOLLRDHUP | EPOLLHUP | EPOLLERR;
   /// One read(2); a bulk transfer wants it large.
   static constexpr size_t kBufferSize = 256 * 1024;
 

@@ -3,6 +3,7 @@
  *
  * Bytes, ends of stream and resets through the TCP relay. Real sockets on loopback.
  */
+import { execFileSync } from 'node:child_process';
 import { createHash, randomBytes } from 'node:crypto';
 import type { Socket } from 'node:net';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
@@ -16,6 +17,14 @@ import { exchange, nextChunk, readToEnd, type TcpServer, tcpClient, tcpServer } 
 
 const MIB = 1_024 * 1_024;
 const sleep = (ms: number): Promise<void> => new Promise((resolve) => setTimeout(resolve, ms));
+
+/** @throws without one: it is Node's own affair where it keeps it */
+function descriptorOf(socket: Socket): number {
+  const handle: unknown = Reflect.get(socket, '_handle');
+  const fd: unknown = typeof handle === 'object' && handle !== null ? Reflect.get(handle, 'fd') : undefined;
+  if (typeof fd !== 'number') throw new Error('no descriptor');
+  return fd;
+}
 
 describe.each(RELAYS)('%s relay', (relay) => {
   let rig: DataPathRig;
@@ -115,6 +124,28 @@ describe.each(RELAYS)('%s relay', (relay) => {
       const rest = readToEnd(client);
       client.end('QUIT\r\n');
       expect(await rest).toMatchObject({ how: 'end', bytes: Buffer.from('221 bye\r\n') });
+    });
+
+    it('behind an urgent byte, which is no part of the stream, do not wait for more', async () => {
+      await serve((socket) => socket.pipe(socket));
+      const client = await tcpClient(port);
+      client.write('hello');
+      expect(String(await nextChunk(client))).toBe('hello');
+      // Node cannot send urgent data. This stops the relay meanwhile, so that all of it is there when it looks.
+      const script = `
+import socket
+s = socket.socket(fileno=3)
+s.sendall(b'before ')
+s.send(b'!', socket.MSG_OOB)
+s.sendall(b'behind')
+`;
+      execFileSync('python3', ['-c', script], {
+        stdio: ['ignore', 'inherit', 'inherit', descriptorOf(client)],
+      });
+      const chunks: Buffer[] = [];
+      client.on('data', (chunk: Buffer) => chunks.push(chunk));
+      await eventually('all has come', () => String(Buffer.concat(chunks)) === 'before behind');
+      client.destroy();
     });
 
     it('over IPv6', async () => {
