@@ -126,11 +126,12 @@ function decodeV2(bytes: Uint8Array): ProxyDecoded {
   const header = bytes.subarray(0, length);
   try {
     const body = new ByteReader(header.subarray(V2_FIXED));
-    const read = addressesOf(body, familyTransport);
+    // section 2.2: of LOCAL the family is ignored and the block discarded, whatever they are
+    if (command === COMMAND.local) body.skip(body.remaining);
+    const addresses = command === COMMAND.local ? null : addressesOf(body, familyTransport);
     const tlvs = body.bytes(body.remaining);
     const objection = tlvFault(header, tlvs);
     if (objection !== null) return fault(objection);
-    const addresses = command === COMMAND.proxy ? read : null;
     return { status: 'complete', length, header: { version: 2, addresses, tlvs: Uint8Array.from(tlvs) } };
   } catch (error) {
     // the length says less than the addresses need

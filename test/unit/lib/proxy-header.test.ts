@@ -90,6 +90,8 @@ describe('version 2', () => {
     ],
     ['LOCAL', '20 00 0000', 'v2 nobody 16'],
     ['LOCAL with addresses', `20 11 000c ${ipv4}`, 'v2 nobody 28'],
+    ['LOCAL with a family and no addresses', '20 11 0000', 'v2 nobody 16'],
+    ['LOCAL with anything', '20 21 0003 e70099', 'v2 nobody 19'],
     ['AF_UNSPEC, whatever follows', '21 00 0003 ffffff', 'v2 nobody 19'],
     ['AF_UNIX', `21 31 00d8 ${'61'.repeat(216)}`, 'v2 nobody 232'],
     ['UDP is no TCP client', `21 12 000c ${ipv4}`, 'v2 nobody 28'],
