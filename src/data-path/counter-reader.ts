@@ -113,6 +113,7 @@ export class CounterReader {
     });
     share.fill(0);
     this.#map.heads[worker]?.fill(0);
+    this.#map.doors[worker]?.fill(0);
   }
 
   /** For SlotAllocator: is nothing in use in this row? */

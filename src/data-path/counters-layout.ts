@@ -8,12 +8,12 @@ import { CLOSE_REASONS, REFUSAL_REASONS, SESSION_END_REASONS } from '../model/re
  *     gauges   Int32[G]         what is in use now, over all workers; changed with Atomics only
  *     shares   Int32[G] x W     each worker's part of every gauge
  *     wakes    Int32[W]         a worker sleeps on its own: shared-state.ts has the rest, too
- *     turns    Int32[S]         which worker of a full service accepts next
  *     evicts   Int32[S]         which worker is asked to end a UDP session, counted from 1
  *     troubled Int32[B]         1 from a failure on a backend until its next success has been told
  *     arrivals Float64[S]       each service's rate (GCRA)
  *     failures Float64[B]       recent failures of each backend
  *     heads    Float64[S] x W   since when the first in each worker's queue has waited
+ *     doors    Float64[S] x W   the same of those who wait to be let in
  *     totals   Float64[T] x W   what has happened; each region has one writer, readers add them up
  *
  *     G: process {connections, descriptors} | S service rows | B backend rows
@@ -27,7 +27,7 @@ import { CLOSE_REASONS, REFUSAL_REASONS, SESSION_END_REASONS } from '../model/re
  * lost update is impossible with a single writer. Float64 counts bytes exactly up to 2^53.
  */
 const MAGIC = 0x7a4d_4c42;
-const VERSION = 2;
+const VERSION = 3;
 const HEADER_INTS = 16;
 
 export const PROCESS_GAUGES = 2;
@@ -85,12 +85,12 @@ export interface CounterMap {
   readonly gauges: Int32Array;
   readonly shares: readonly Int32Array[];
   readonly wakes: Int32Array;
-  readonly turns: Int32Array;
   readonly evicts: Int32Array;
   readonly troubled: Int32Array;
   readonly arrivals: SharedFloats;
   readonly failures: SharedFloats;
   readonly heads: readonly Float64Array[];
+  readonly doors: readonly Float64Array[];
   readonly totals: readonly Float64Array[];
 }
 
@@ -105,8 +105,8 @@ interface Shape {
 function shapeOf({ workers, services, backends }: CountersSize): Shape {
   const gauges = PROCESS_GAUGES + services * SERVICE_GAUGES + backends * BACKEND_GAUGES;
   const totals = PROCESS_TOTALS + services * SERVICE_TOTALS + backends * BACKEND_TOTALS;
-  const ints = HEADER_INTS + gauges * (1 + workers) + workers + 2 * services + backends;
-  const floats = services + backends + services * workers + totals * workers;
+  const ints = HEADER_INTS + gauges * (1 + workers) + workers + services + backends;
+  const floats = services + backends + 2 * services * workers + totals * workers;
   // Float64Array wants a multiple of 8
   const floatsAt = Math.ceil(ints / 2) * 8;
   return { gauges, totals, floatsAt, bytes: floatsAt + floats * 8 };
@@ -130,12 +130,12 @@ export function mapCounters(buffer: SharedArrayBuffer): CounterMap {
     gauges: int32(gauges),
     shares: each.map(() => int32(gauges)),
     wakes: int32(workers),
-    turns: int32(services),
     evicts: int32(services),
     troubled: int32(backends),
     arrivals: new SharedFloats(buffer, floats(services), services),
     failures: new SharedFloats(buffer, floats(backends), backends),
     heads: each.map(() => float64(services)),
+    doors: each.map(() => float64(services)),
     totals: each.map(() => float64(totals)),
   };
 }

@@ -20,7 +20,7 @@ import { SharedState } from './shared-state.ts';
 import { TcpService } from './tcp-service.ts';
 import type { Service, WorkerContext } from './worker-context.ts';
 
-/** Time-outs are good to this; also how soon a paused listener accepts again. */
+/** Time-outs are good to this. */
 const TICK = millis(50);
 /** The horizon (slots x tick) is 25.6 s: a longer time-out is looked at once in that time. */
 const SLOTS = 512;

@@ -5,6 +5,7 @@ import type { TrafficOutcome } from '../model/health.ts';
 import type { CloseReason, RefusalReason } from '../model/reason.ts';
 import type { BackendSet, PoolMember, ServiceSpec } from '../model/service.ts';
 import { BackendPicker } from './backend-picker.ts';
+import { Door } from './door.ts';
 import { Failures, isFailure } from './failures.ts';
 import type { ConnectFailure } from './forward/connect-failure.ts';
 import type { Arrival, RelayContext } from './forward/transport.ts';
@@ -19,6 +20,8 @@ import { SourcePool } from './source-pool.ts';
 import { TcpClient, type TcpClientHost } from './tcp-client.ts';
 import type { WorkerContext } from './worker-context.ts';
 
+/** One in the rule; more come by a route from another service, which goes on accepting, or have just sent their first bytes. */
+const MAX_AT_DOOR = 4_096;
 /** Before the same backend is tried again, as HAProxy waits. */
 const RETRY_PAUSE = seconds(1);
 
@@ -54,14 +57,14 @@ export class Listener implements TcpClientHost {
   readonly #relays: RelayContext;
   readonly #clients = new Set<TcpClient>();
   /** Accepted, but not yet admitted: `on_limit = "wait"`. */
-  readonly #atDoor = new Set<TcpClient>();
-  readonly #emptied: () => void;
+  readonly #door: Door<TcpClient>;
+  readonly #left: () => void;
   /** There was room at the last tick, and somebody elsewhere who has waited longer. */
   #gaveWay = false;
   #spec: ServiceSpec;
 
-  /** @param emptied called whenever the last client has gone */
-  constructor(context: WorkerContext, options: ListenerOptions, emptied: () => void) {
+  /** @param left called whenever somebody has gone, or has been let in at last */
+  constructor(context: WorkerContext, options: ListenerOptions, left: () => void) {
     const { slot, spec, backends } = options;
     this.#context = context;
     this.#slot = slot;
@@ -74,7 +77,11 @@ export class Listener implements TcpClientHost {
     this.refusals = new Refusals(context, spec.name, slot);
     this.#failures = new Failures(context, spec.name);
     this.#relays = { wheel: context.wheel, counters, slot, spec };
-    this.#emptied = emptied;
+    this.#door = new Door(shared, slot, {
+      hasRoom: () => !this.#guard.isFull(),
+      letIn: (client) => this.#letIn(client),
+    });
+    this.#left = left;
   }
 
   // accept and guard
@@ -88,28 +95,27 @@ export class Listener implements TcpClientHost {
     if (admission.admitted) {
       const client = new TcpClient({ arrival, key, head }, this.#relays, this);
       this.#admitted(client, admission.ticket);
-    } else if (this.#mayWait(admission.reason)) {
-      this.#atDoor.add(new TcpClient({ arrival, key, head }, this.#relays, this));
+    } else if (this.#mayWait(admission.reason) && this.#door.size < MAX_AT_DOOR) {
+      this.#door.add(new TcpClient({ arrival, key, head }, this.#relays, this), this.#context.clock.now());
     } else {
       this.refusals.add(admission.reason, source.text);
       arrival.turnAway();
     }
   }
 
-  /** Another worker took the last place after this one had begun to accept: few, for accepting stops with the first. */
   #mayWait(reason: RefusalReason): boolean {
     return this.#spec.onLimit === 'wait' && (reason === 'service-limit' || reason === 'process-limit');
   }
 
-  #letIn(): void {
-    for (const client of this.#atDoor) {
-      const { source } = client.key;
-      const admission = this.#guard.admit(source, this.#context.clock.now());
-      if (!admission.admitted && this.#mayWait(admission.reason)) return;
-      this.#atDoor.delete(client);
-      if (admission.admitted) this.#admitted(client, admission.ticket);
-      else this.#refuse(client, admission.reason);
-    }
+  #letIn(client: TcpClient): boolean {
+    const { source } = client.key;
+    const admission = this.#guard.admit(source, this.#context.clock.now());
+    if (!admission.admitted && this.#mayWait(admission.reason)) return false;
+    this.#door.delete(client);
+    if (admission.admitted) this.#admitted(client, admission.ticket);
+    else this.#refuse(client, admission.reason);
+    this.#left();
+    return true;
   }
 
   #admitted(client: TcpClient, ticket: Ticket): void {
@@ -148,7 +154,7 @@ export class Listener implements TcpClientHost {
   #serveQueue(): void {
     const { counters, shared } = this.#context;
     while (counters.queued(this.#slot) > 0) {
-      const before = shared.longerWaiting(this.#slot, this.#queue.head);
+      const before = shared.longerWaiting('queue', this.#slot, this.#queue.head);
       if (before === null) {
         if (!this.#serveFirst()) return;
       } else {
@@ -165,7 +171,7 @@ export class Listener implements TcpClientHost {
   #serveInTurn(): void {
     const { shared } = this.#context;
     const client = this.#queue.peek();
-    const before = client === null ? null : shared.longerWaiting(this.#slot, this.#queue.head);
+    const before = client === null ? null : shared.longerWaiting('queue', this.#slot, this.#queue.head);
     if (client === null || before === null) {
       this.#serveQueue();
       return;
@@ -195,7 +201,7 @@ export class Listener implements TcpClientHost {
   }
 
   #publishHead(): void {
-    this.#context.shared.publishHead(this.#slot, this.#queue.head);
+    this.#context.shared.publishHead('queue', this.#slot, this.#queue.head);
   }
 
   #leaveQueue(client: TcpClient): void {
@@ -296,12 +302,12 @@ export class Listener implements TcpClientHost {
 
   gone(client: TcpClient, reason: CloseReason | null): void {
     this.#leaveQueue(client);
-    this.#atDoor.delete(client);
-    if (this.#clients.delete(client)) this.#left(client, reason);
-    if (this.size === 0) this.#emptied();
+    this.#door.delete(client);
+    if (this.#clients.delete(client)) this.#leave(client, reason);
+    this.#left();
   }
 
-  #left(client: TcpClient, reason: CloseReason | null): void {
+  #leave(client: TcpClient, reason: CloseReason | null): void {
     const member = this.#leaveBackend(client);
     if (reason !== null) {
       this.#context.counters.closed(this.#slot, reason);
@@ -310,6 +316,7 @@ export class Listener implements TcpClientHost {
     if (member !== null && client.relay.resetEarly) this.#picker.failed(member, 'early-reset');
     this.#guard.release(client.ticket);
     this.#serveQueue();
+    this.#door.serve();
   }
 
   #tellFailure(reason: CloseReason | TrafficOutcome, client: TcpClient, member: PoolMember): void {
@@ -319,12 +326,12 @@ export class Listener implements TcpClientHost {
   // what the supervisor says
 
   get size(): number {
-    return this.#clients.size + this.#atDoor.size;
+    return this.#clients.size + this.#door.size;
   }
 
-  /** Would the next client be refused by a limit of the process or the service? */
-  isFull(): boolean {
-    return this.#atDoor.size > 0 || this.#guard.isFull();
+  /** Does somebody wait to be let in? */
+  get occupied(): boolean {
+    return this.#door.size > 0;
   }
 
   /** What any client would be refused for right now; not what it would wait for at the door. */
@@ -345,6 +352,9 @@ export class Listener implements TcpClientHost {
     this.#queue.update(spec.queue);
     this.#picker.setSchedule(spec.schedule);
     this.#serveQueue();
+    // nobody waits any more: let in, or refused
+    if (spec.onLimit !== 'wait') for (const client of [...this.#door]) this.#letIn(client);
+    this.#door.serve();
   }
 
   setBackends(set: BackendSet): void {
@@ -361,7 +371,7 @@ export class Listener implements TcpClientHost {
   tick(): void {
     const now = this.#context.clock.now();
     this.#guard.tick(now);
-    this.#letIn();
+    this.#door.serveInTurn();
     this.#expireQueue(now);
     this.#serveInTurn();
   }
@@ -369,12 +379,13 @@ export class Listener implements TcpClientHost {
   /** A place may have been given back by another worker. */
   woken(): void {
     this.#serveQueue();
+    this.#door.serve();
   }
 
   /** Ends everybody who is here. */
   cut(reason: CloseReason): void {
     for (const client of this.#clients) client.relay.cut(reason);
-    for (const client of this.#atDoor) client.relay.refuse();
+    for (const client of this.#door) client.relay.refuse();
   }
 }
 

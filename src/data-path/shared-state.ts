@@ -8,6 +8,9 @@ import {
   SERVICE_GAUGES,
 } from './counters-layout.ts';
 
+/** Clients of a full backend, and clients of a full service who are not let in yet (`on_limit = "wait"`). */
+export type Line = 'queue' | 'door';
+
 /** What the workers tell each other through the shared counters, beside the gauges: as one of them sees it. */
 export class SharedState {
   /** The rate of each service, a Gcra's theoretical arrival time. */
@@ -16,15 +19,14 @@ export class SharedState {
   readonly failures: SharedFloats;
   readonly #map: CounterMap;
   readonly #worker: number;
-  readonly #heads: Float64Array;
+  readonly #lines: Readonly<Record<Line, readonly Float64Array[]>>;
 
   /** @throws RangeError when the buffer is not one of `createCounters` or has no such worker */
   constructor(buffer: SharedArrayBuffer, worker: number) {
     this.#map = mapCounters(buffer);
-    const heads = this.#map.heads[worker];
-    if (heads === undefined) throw new RangeError(`no worker ${worker} in the counters`);
+    if (this.#map.heads[worker] === undefined) throw new RangeError(`no worker ${worker} in the counters`);
     this.#worker = worker;
-    this.#heads = heads;
+    this.#lines = { queue: this.#map.heads, door: this.#map.doors };
     this.arrivals = this.#map.arrivals;
     this.failures = this.#map.failures;
   }
@@ -33,34 +35,25 @@ export class SharedState {
     return this.#worker;
   }
 
-  // The queue of a service: each worker has a part of it, and the one that has waited longest goes first over all
+  // The lines of a service: each worker has a part of them, and the one that has waited longest goes first over all
 
-  /** Since when the first in this worker's queue has waited; null when nobody does. */
-  publishHead(service: number, since: Instant | null): void {
-    this.#heads[service] = since ?? 0;
+  /** Since when the first in this worker's part has waited; null when nobody does. */
+  publishHead(line: Line, service: number, since: Instant | null): void {
+    const heads = this.#lines[line][this.#worker];
+    if (heads !== undefined) heads[service] = since ?? 0;
   }
 
   /** The worker whose first in line has waited longer than `since` (null: than nobody), or null. */
-  longerWaiting(service: number, since: Instant | null): number | null {
+  longerWaiting(line: Line, service: number, since: Instant | null): number | null {
     let oldest = since ?? Number.POSITIVE_INFINITY;
     let found: number | null = null;
-    this.#map.heads.forEach((heads, worker) => {
+    this.#lines[line].forEach((heads, worker) => {
       const head = heads[service] ?? 0;
       if (worker === this.#worker || head === 0 || head >= oldest) return;
       oldest = head;
       found = worker;
     });
     return found;
-  }
-
-  // Who accepts next where a service is full and its workers wait (`on_limit = "wait"`)
-
-  isMyTurn(service: number): boolean {
-    return Atomics.load(this.#map.turns, service) % this.#map.size.workers === this.#worker;
-  }
-
-  passTurn(service: number): void {
-    Atomics.store(this.#map.turns, service, (this.#worker + 1) % this.#map.size.workers);
   }
 
   // UDP sessions that make room for those of another worker

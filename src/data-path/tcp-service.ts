@@ -16,35 +16,31 @@ export class TcpService implements Service, GateOwner, RouteTarget {
   readonly #context: WorkerContext;
   readonly #gate: PrefaceGate;
   readonly #listener: Listener;
-  readonly #slot: number;
   /** By address, then by the worker whose listener it is. */
   readonly #acceptors = new Map<string, Map<number, Acceptor>>();
   #spec: ServiceSpec;
   #paused = false;
-  /** It was another worker's turn to accept a moment ago. */
-  #yielded = false;
   #draining = false;
   #ended: (() => void) | null = null;
 
   constructor(context: WorkerContext, options: ListenerOptions) {
     this.name = options.spec.name;
     this.#context = context;
-    this.#slot = options.slot;
     this.#spec = options.spec;
-    this.#listener = new Listener(context, options, () => this.#checkEnded());
+    this.#listener = new Listener(context, options, () => this.#left());
     this.#gate = new PrefaceGate(context, options.spec, this.#listener.refusals, this);
   }
 
   #accepted(arrival: Arrival): void {
     if (wantsPreface(this.#spec)) {
       this.#gate.receive(arrival);
-      this.#pauseWhenFull();
+      this.#pauseWhenOccupied();
     } else this.serve(arrival, { key: arrival.key, tlvs: NO_TLVS });
   }
 
   serve(arrival: Arrival, introduction: Introduction): void {
     this.#listener.accept(arrival, introduction);
-    this.#pauseWhenFull();
+    this.#pauseWhenOccupied();
   }
 
   objection(): RefusalReason | null {
@@ -123,7 +119,7 @@ export class TcpService implements Service, GateOwner, RouteTarget {
     this.#spec = spec;
     this.#gate.update(spec);
     this.#listener.update(spec, limits, sources);
-    this.#resumeWhenNotFull();
+    this.#resumeWhenFree();
   }
 
   setBackends(set: BackendSet): void {
@@ -140,7 +136,6 @@ export class TcpService implements Service, GateOwner, RouteTarget {
 
   tick(): void {
     this.#listener.tick();
-    this.#resumeWhenNotFull();
   }
 
   drain(ended: () => void): void {
@@ -155,29 +150,22 @@ export class TcpService implements Service, GateOwner, RouteTarget {
     this.#listener.cut(reason);
   }
 
-  /** `on_limit = "wait"`: clients beyond the limit stay in the kernel's backlog. */
-  #pauseWhenFull(): void {
-    if (this.#paused || this.#spec.onLimit !== 'wait' || !this.#listener.isFull()) return;
+  /** `on_limit = "wait"`: behind the first client that has no room, the others stay in the kernel's backlog. */
+  #pauseWhenOccupied(): void {
+    if (this.#paused || !this.#listener.occupied) return;
     this.#paused = true;
-    this.#yielded = false;
     this.#eachAcceptor((acceptor) => acceptor.pause());
   }
 
-  /**
-   * Asked once a tick rather than at every departure: pausing and resuming cost a few system calls each. Each worker has
-   * a backlog of its own, so they take turns: one whose turn it is not waits for another tick, which is enough for the one
-   * whose turn it is, and then goes ahead in its stead.
-   */
-  #resumeWhenNotFull(): void {
-    if (!this.#paused || (this.#spec.onLimit === 'wait' && this.#listener.isFull())) return;
-    const { shared } = this.#context;
-    if (!this.#yielded && !shared.isMyTurn(this.#slot)) {
-      this.#yielded = true;
-      return;
-    }
-    shared.passTurn(this.#slot);
+  #resumeWhenFree(): void {
+    if (!this.#paused || this.#listener.occupied) return;
     this.#paused = false;
     this.#eachAcceptor((acceptor) => acceptor.resume());
+  }
+
+  #left(): void {
+    this.#checkEnded();
+    this.#resumeWhenFree();
   }
 
   #eachAcceptor(change: (acceptor: Acceptor) => void): void {

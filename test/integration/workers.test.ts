@@ -156,6 +156,19 @@ describe('limits over all workers', () => {
     expect(Object.values(refused()).every((count) => count === 0)).toBe(true);
     await rig.quiet();
   }, 20_000);
+
+  it('on_limit = "wait": who leaves makes room at once, and not at the next tick', async () => {
+    const server = await echo();
+    await serve({ backends: [backend(server.address)], maxConnections: 1, onLimit: 'wait' });
+    const one = async (): Promise<void> => {
+      for (let i = 0; i < 50; i++) expect((await exchange(port, 'x')).bytes.toString()).toBe('x');
+    };
+    // 600 clients, one at a time: half a minute if each waited for a tick
+    await Promise.all(Array.from({ length: 12 }, one));
+    expect(Object.values(refused()).every((count) => count === 0)).toBe(true);
+    expect(rig.rig.service().accepted).toBe(600);
+    await rig.quiet();
+  }, 15_000);
 });
 
 describe('a worker of several', () => {
