@@ -1,5 +1,5 @@
 import { Command, CommanderError } from 'commander';
-import { EXIT, TandemError } from '../lib/errors.ts';
+import { EXIT, messageOf, TandemError } from '../lib/errors.ts';
 import { VERSION } from '../lib/version.ts';
 import { addBackends } from './commands/backends.ts';
 import { addCheck } from './commands/check.ts';
@@ -17,7 +17,7 @@ import { addStatus } from './commands/status.ts';
 import { addTop } from './commands/top.ts';
 import { addUpgrade } from './commands/upgrade.ts';
 import { addVersion } from './commands/version.ts';
-import { DEFAULT_CONFIG, DEFAULT_SOCKET, type Io, reportError } from './session.ts';
+import { DEFAULT_CONFIG, DEFAULT_SOCKET, type GlobalOptions, type Io, reportError } from './session.ts';
 
 export const EXIT_HELP = `
 Exit status: 0 well, 1 the answer is no, 64 wrong command line or configuration, 69 no daemon reached,
@@ -67,20 +67,28 @@ export function buildProgram(host: Host): Command {
  */
 export async function runCli(argv: readonly string[], io: Io = process): Promise<number> {
   const host = new Host(io);
-  // "tandem status | head": the reader has what it wants.
-  io.stdout.on('error', endQuietly);
+  const flags = { json: argv.includes('--json'), color: !argv.includes('--no-color') };
+  io.stdout.on('error', (error) => endUnheard(error, io, flags));
+  // There is nobody left to tell; what is being done goes on, and its exit status says how it went.
+  io.stderr.on('error', () => undefined);
   try {
     await buildProgram(host).parseAsync([...argv], { from: 'user' });
     return host.status ?? EXIT.ok;
   } catch (error) {
     // Commander has printed its own errors, and help is not one.
     if (error instanceof CommanderError) return error.exitCode === 0 ? EXIT.ok : EXIT.usage;
-    reportError(error, io, { json: argv.includes('--json'), color: !argv.includes('--no-color') });
+    reportError(error, io, flags);
     return error instanceof TandemError ? error.exitStatus : EXIT.failure;
   }
 }
 
-function endQuietly(error: NodeJS.ErrnoException): void {
-  if (error.code !== 'EPIPE') throw error;
-  process.exit(process.exitCode ?? EXIT.ok);
+/** The answer cannot be written: its reader has what it wants ("tandem status | head"), or the disk is full. */
+function endUnheard(cause: NodeJS.ErrnoException, io: Io, flags: GlobalOptions): void {
+  if (cause.code === 'EPIPE') process.exit(process.exitCode ?? EXIT.ok);
+  const error = new TandemError('output', `the answer cannot be written: ${messageOf(cause)}`, {
+    hint: 'what was written of it is not complete',
+    cause,
+  });
+  reportError(error, io, flags);
+  process.exit(EXIT.osError);
 }

@@ -14,7 +14,7 @@ export interface Io {
   readonly env: NodeJS.ProcessEnv;
 }
 
-interface GlobalOptions {
+export interface GlobalOptions {
   readonly socket?: string;
   readonly config?: string;
   readonly json?: boolean;

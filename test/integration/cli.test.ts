@@ -1,5 +1,15 @@
 import { type ChildProcess, execFileSync, spawn } from 'node:child_process';
-import { chmodSync, existsSync, mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import {
+  chmodSync,
+  closeSync,
+  existsSync,
+  mkdtempSync,
+  openSync,
+  readFileSync,
+  rmSync,
+  statSync,
+  writeFileSync,
+} from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -150,6 +160,29 @@ describe('the command line', () => {
     expect(JSON.parse(stderr)).toEqual({
       error: { code: 'unknown-backend', message: 'no backend web/none', hint: 'see tandem backends' },
     });
+  });
+
+  it('says that an answer could not be written: exit status 71', async () => {
+    const full = openSync('/dev/full', 'w');
+    const child = spawn(process.execPath, [MAIN, 'status', '--socket', socket], {
+      stdio: ['ignore', full, 'pipe'],
+    });
+    closeSync(full);
+    children.push(child);
+    const { code, stderr } = await finished(child);
+    expect(code).toBe(EXIT.osError);
+    expect(stderr).toMatch(
+      /^tandem: the answer cannot be written: ENOSPC: no space left on device.*\nhint: /,
+    );
+    expect(stderr).not.toContain('    at ');
+  });
+
+  it('keeps its exit status when nobody reads its errors', async () => {
+    const file = join(directory, 'bad.toml');
+    writeFileSync(file, '[[service]]\nnonsense = 1\n');
+    const child = start(['check', file]);
+    child.stderr?.destroy();
+    expect((await finished(child)).code).toBe(EXIT.usage);
   });
 
   it('shows where an error comes from only when asked', async () => {

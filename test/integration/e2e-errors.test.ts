@@ -97,6 +97,24 @@ socket = "${socketOf()}"
     expect(await daemon.exited).toEqual({ code: 0, signal: null });
   });
 
+  test('whoever reads its log goes: it runs on, also with the log for people', async () => {
+    const config = join(pair.lab.dir, `${serial}.toml`);
+    const service = '[[service]]\nname = "web"\nlisten = ["10.98.0.1:80"]\n';
+    const backend = '[[service.backend]]\naddress = "10.98.0.11:8080"\n';
+    writeFileSync(config, `${service}${backend}[admin]\nsocket = "${socketOf()}"\n`);
+    const run = ['node', MAIN, 'run', '--config', config, '--log-format', 'pretty'];
+    const script = 'exec "$@" > >(head -n 1 && echo "the reader has gone")';
+    const daemon = pair.hostA.spawn('unread', ['bash', '-c', script, 'bash', ...run]);
+    await eventually('nobody reads any more', () => daemon.log().includes('the reader has gone'), 15_000);
+    const reload = (): Promise<RunResult> => pair.hostA.run(['node', MAIN, 'reload', '--socket', socketOf()]);
+    await eventually('it answers', async () => (await reload()).status === 0, 15_000, 200);
+    // each reload is a line of the log
+    expect(await reload()).toMatchObject({ status: 0, stderr: '' });
+    await daemon.stop();
+    expect(await daemon.exited).toEqual({ code: 0, signal: null });
+    expect(existsSync(socketOf())).toBe(false);
+  });
+
   test('SIGTERM during the start: it still ends in order', async () => {
     const config = join(pair.lab.dir, `${serial}.toml`);
     writeFileSync(config, `${pairToml('lb-a', webService())}\n[admin]\nsocket = "${socketOf()}"\n`);

@@ -26,6 +26,8 @@ export function addRun(program: Command, host: Host): void {
 async function run(session: Session, { logFormat, watch }: RunOptions): Promise<number> {
   // Loaded only here: no other command needs the daemon's insides.
   const { runDaemon } = await import('../../daemon.ts');
+  // The reader of the log can go, and a terminal be closed, in every format: forwarding goes on.
+  session.io.stdout.removeAllListeners('error').on('error', () => undefined);
   return runDaemon({
     configPath: session.configOption ?? DEFAULT_CONFIG,
     ...(logFormat === undefined ? {} : { logFormat }),
