@@ -620,11 +620,14 @@ describe('tandem init', () => {
     });
     children.push(child);
     const answers: [RegExp, string][] = [
-      [/other host.*: /, 'lb-b'],
-      [/Virtual addresses.*: /, '10.0.0.100/24'],
+      [/other host.*: /, 'lb-a'],
+      [/needs another name[\s\S]*other host.*: /, 'lb b'],
+      [/not usable as a name[\s\S]*other host.*: /, 'lb-b'],
+      [/Virtual addresses.*: /, '10.0.0.256/24'],
+      [/not an IP address[\s\S]*Virtual addresses.*: /, '10.0.0.100/24'],
       [/Interface.*: /, 'eth0'],
       [/Address of the other host.*: /, 'lb-b'],
-      [/not an IP address[\s\S]*Address of the other host.*: /, '10.0.0.3'],
+      [/does not resolve names[\s\S]*Address of the other host.*: /, '10.0.0.3'],
       [/Address of this host.*: /, '10.0.0.2'],
       [/multicast.*: /, 'perhaps'],
       [/Answer yes or no[\s\S]*multicast.*: /, 'no'],
@@ -633,7 +636,8 @@ describe('tandem init', () => {
       [/not "sctp"[\s\S]*Protocol.*: /, ''],
       [/Port.*: /, '8080'],
       [/Backends.*: /, ''],
-      [/at least one backend[\s\S]*Backends.*: /, '10.0.1.11:8080 10.0.1.12:8080'],
+      [/at least one backend[\s\S]*Backends.*: /, '10.0.1.11:8080 10.0.1.12'],
+      [/"10\.0\.1\.12" has no port: write[\s\S]*Backends.*: /, '10.0.1.11:8080 10.0.1.12:8080'],
       [/Path of.*: /, '/health'],
     ];
     let text = '';
