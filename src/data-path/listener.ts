@@ -97,6 +97,8 @@ export class Listener implements TcpClientHost {
       this.#admitted(client, admission.ticket);
     } else if (this.#mayWait(admission.reason) && this.#door.size < MAX_AT_DOOR) {
       this.#door.add(new TcpClient({ arrival, key, head }, this.#relays, this), this.#context.clock.now());
+      // a place that another worker gave back before it could see that somebody waits here
+      this.#door.serve();
     } else {
       this.refusals.add(admission.reason, source.text);
       arrival.turnAway();
