@@ -161,8 +161,8 @@ function setBackend(
   metrics.set('tandem_backend_connections', labels, counters.connections);
   metrics.set('tandem_backend_connects_total', labels, counters.connects);
   metrics.set('tandem_backend_connect_errors_total', labels, counters.connectErrors);
-  metrics.set('tandem_backend_connect_seconds_sum', labels, counters.connectSecondsSum);
-  metrics.set('tandem_backend_connect_seconds_count', labels, counters.connectSecondsCount);
+  metrics.set('tandem_backend_connect_seconds_total', labels, counters.connectSecondsSum);
+  metrics.set('tandem_backend_connects_succeeded_total', labels, counters.connectSecondsCount);
   metrics.set('tandem_backend_retries_total', labels, counters.retries);
   metrics.set('tandem_backend_redispatches_total', labels, counters.redispatches);
   metrics.set('tandem_backend_bytes_in_total', labels, counters.bytesIn);

@@ -71,8 +71,8 @@ export const METRICS = {
   tandem_backend_connections_max: gauge('Its ceiling; absent when it has none.', 'service', 'backend'),
   tandem_backend_connects_total: counter('Connect attempts.', 'service', 'backend'),
   tandem_backend_connect_errors_total: counter('Connect attempts that failed.', 'service', 'backend'),
-  tandem_backend_connect_seconds_sum: counter('Time spent in successful connects.', 'service', 'backend'),
-  tandem_backend_connect_seconds_count: counter('Successful connects that were timed.', 'service', 'backend'),
+  tandem_backend_connects_succeeded_total: counter('Connect attempts that succeeded.', 'service', 'backend'),
+  tandem_backend_connect_seconds_total: counter('What they took together, in seconds.', 'service', 'backend'),
   tandem_backend_checks_total: counter(
     'Health checks by result: "ok", or why it failed.',
     'service',

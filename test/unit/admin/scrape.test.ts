@@ -97,7 +97,7 @@ describe('MetricsCollector', () => {
       [`tandem_backend_check_duration_seconds{${backend}}`]: 0.003,
       [`tandem_backend_weight{${backend}}`]: 10,
       [`tandem_backend_connections{${backend}}`]: 4,
-      [`tandem_backend_connect_seconds_sum{${backend}}`]: 0.5,
+      [`tandem_backend_connect_seconds_total{${backend}}`]: 0.5,
       'tandem_limit_utilisation_ratio{limit="service-connections",subject="web"}': 7 / 20_000,
       [`tandem_vrrp_state{${router}}`]: 2,
       [`tandem_vrrp_advertisements_sent_total{${router}}`]: 1_000,
