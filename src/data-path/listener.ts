@@ -40,7 +40,7 @@ export interface ListenerOptions {
  *     accept -> guard -> schedule -> forward
  *                 |          |  \ all full: wait in the queue
  *                 |          \ nobody there: refuse
- *                 \ objection: refuse
+ *                 \ objection: refuse, or wait at the door for room
  *
  * A client holds its guard's ticket from `#admitted` to `gone`, and a place on a backend from `#forward` to
  * the failure of the attempt or to `gone`: whatever way it leaves, it passes there once.
