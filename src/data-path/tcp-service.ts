@@ -32,10 +32,8 @@ export class TcpService implements Service, GateOwner, RouteTarget {
   }
 
   #accepted(arrival: Arrival): void {
-    if (wantsPreface(this.#spec)) {
-      this.#gate.receive(arrival);
-      this.#pauseWhenOccupied();
-    } else this.serve(arrival, { key: arrival.key, tlvs: NO_TLVS });
+    if (wantsPreface(this.#spec)) this.#gate.receive(arrival);
+    else this.serve(arrival, { key: arrival.key, tlvs: NO_TLVS });
   }
 
   serve(arrival: Arrival, introduction: Introduction): void {
