@@ -188,14 +188,12 @@ function probeOf(back: ProxySection, server: Server): Probe {
   if (option !== undefined && kind === 'option external-check') return programProbe(back, option);
   if (kind === 'option tcp-check') return scriptProbe(back, server);
   const hello = kind === 'option ssl-hello-chk';
-  const { host, ...secure } = tlsKeys(server, server.has('check-ssl') || hello, undefined);
   return {
     keys: {
       type: 'tcp',
-      ...secure,
+      ...tlsKeys(server, server.has('check-ssl') || hello),
       // HAProxy looks at the answer to its greeting, not at the certificate
       ...(hello ? { tls_verify: false } : {}),
-      host,
       exchange: option === undefined || option.negated ? undefined : conversation(option),
     },
     port: undefined,
@@ -209,8 +207,8 @@ function scriptProbe(back: ProxySection, server: Server): Probe {
   return { keys: { type: 'tcp', ...secure, exchange }, port, sendProxy };
 }
 
-/** Of a check, by the options of its server. @param named the name that the check itself gives */
-function tlsKeys(server: Server, tls: boolean, named: TomlValue | undefined): Health {
+/** Of a check, by the options of its server. @param named the server name that the check itself gives */
+function tlsKeys(server: Server, tls: boolean, named?: string): Health {
   const sni = server.value('check-sni');
   const verify = server.value('verify');
   if (!tls) {
@@ -228,7 +226,7 @@ function tlsKeys(server: Server, tls: boolean, named: TomlValue | undefined): He
 
 function httpProbe(back: ProxySection, server: Server, option: Statement): Probe {
   const check = readHttpCheck(back, option);
-  const secure = tlsKeys(server, server.has('check-ssl') || check.tls, check.keys['host']);
+  const secure = tlsKeys(server, server.has('check-ssl') || check.tls);
   return {
     keys: { type: 'http', ...secure, ...check.keys, host: check.keys['host'] ?? secure['host'] },
     port: check.port,

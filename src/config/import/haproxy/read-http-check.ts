@@ -1,14 +1,12 @@
 import { invertedRegex, isHostName, isRegex, statusesBetween } from '../http.ts';
 import type { TomlValue } from '../toml.ts';
+import { type Connection, connectionOf, matchOf, ruleset } from './check-rules.ts';
 import type { ProxySection } from './proxy.ts';
 import type { Statement } from './statement.ts';
 
 /** The keys of an http check, and what `http-check connect` says of the connection. */
-export interface HttpCheck {
+export interface HttpCheck extends Connection {
   readonly keys: Readonly<Record<string, TomlValue | undefined>>;
-  readonly port: number | undefined;
-  readonly tls: boolean;
-  readonly sendProxy: boolean;
 }
 
 /** `option httpchk` with the http-check lines of a backend, which take the place of those of its defaults. */
@@ -17,29 +15,14 @@ export function readHttpCheck(back: ProxySection, option: Statement): HttpCheck 
   const connect = onlyFirst(back, 'http-check connect', 'one connection for each check: left out');
   return {
     keys: { ...request, ...readExpectations(back) },
-    port: connectPort(back, connect),
-    tls: connect?.words.includes('ssl') === true,
-    sendProxy: connect?.words.includes('send-proxy') === true,
+    ...connectionOf(back, connect),
   };
 }
 
-/** Rules of one kind: its own, else those of the defaults section. */
-export function ruleset(proxy: ProxySection | undefined, family: string, phrase: string): Statement[] {
-  if (proxy === undefined) return [];
-  if (proxy.mentions(family)) return proxy.own(phrase);
-  return ruleset(proxy.inherited, family, phrase);
-}
-
-export function onlyFirst(back: ProxySection, phrase: string, otherwise: string): Statement | undefined {
+function onlyFirst(back: ProxySection, phrase: string, otherwise: string): Statement | undefined {
   const [first, ...others] = ruleset(back, phrase.split(' ')[0] ?? '', phrase);
   for (const other of others) back.journal.remark(other, 'missing', otherwise);
   return first;
-}
-
-export function connectPort(back: ProxySection, connect: Statement | undefined): number | undefined {
-  const at = connect?.words.indexOf('port') ?? -1;
-  if (connect === undefined || at < 0) return undefined;
-  return back.numberIn(connect, connect.words[at + 1], 1, 65_535);
 }
 
 /** RFC 9110, section 9.1: what a method looks like; HAProxy takes OPTIONS unless it is told otherwise. */
@@ -107,13 +90,10 @@ function readExpectations(back: ProxySection): Record<string, TomlValue | undefi
 const MATCHES = new Set(['status', 'rstatus', 'hdr', 'fhdr', 'string', 'rstring']);
 
 /** @returns why it cannot be had */
-function addExpectation(found: Expectations, { words }: Statement): string | undefined {
-  const at = words.findIndex((word, index) => index > 1 && MATCHES.has(word.replace(/^!/, '')));
-  const kind = words[at]?.replace(/^!/, '');
-  const inverted = words[at]?.startsWith('!') === true || words[at - 1] === '!';
-  const pattern = words[at + 1];
-  if (kind === undefined || pattern === undefined || pattern === '')
-    return 'nothing that Tandem could compare';
+function addExpectation(found: Expectations, statement: Statement): string | undefined {
+  const match = matchOf(statement, MATCHES);
+  if (match === undefined) return 'nothing that Tandem could compare';
+  const { kind, inverted, pattern } = match;
   if (kind === 'status' || kind === 'rstatus') {
     if (found.expect_status !== undefined) return 'one list of statuses for each check';
     const listed = kind === 'status' ? statusesIn(pattern) : statusesLike(pattern);

@@ -1,20 +1,17 @@
 import { Buffer } from 'node:buffer';
 import { isHostName, isRegex } from '../http.ts';
 import type { TomlValue } from '../toml.ts';
+import { type Connection, connectionOf, matchOf, ruleset } from './check-rules.ts';
 import type { ProxySection } from './proxy.ts';
-import { connectPort, ruleset } from './read-http-check.ts';
 import type { Statement } from './statement.ts';
 
 type Step = { send?: TomlValue; expect?: TomlValue; expect_regex?: TomlValue };
 
 /** `health.exchange`, and what `tcp-check connect` says of the connection. */
-export interface TcpCheck {
+export interface TcpCheck extends Connection {
   /** Undefined where connecting is all. */
   readonly exchange: readonly TomlValue[] | undefined;
-  readonly port: number | undefined;
-  readonly tls: boolean;
   readonly sni: string | undefined;
-  readonly sendProxy: boolean;
 }
 
 /** As many as `health.exchange` takes, and as many bytes. */
@@ -40,10 +37,8 @@ export function readTcpCheck(back: ProxySection): TcpCheck {
   }
   return {
     exchange: script.empty ? undefined : script.steps,
-    port: connectPort(back, connect),
-    tls: connect?.words.includes('ssl') === true,
+    ...connectionOf(back, connect),
     sni: nameOf(back, connect),
-    sendProxy: connect?.words.includes('send-proxy') === true,
   };
 }
 
@@ -76,7 +71,7 @@ class Script {
     const [, verb = '', said = ''] = rule.words;
     let fault: string | undefined;
     if (verb.startsWith('send')) fault = this.#send(said, verb);
-    else if (verb === 'expect') fault = this.#expect(rule.words);
+    else if (verb === 'expect') fault = this.#expect(rule);
     if (fault !== undefined) this.#back.journal.remark(rule, 'missing', `left out: ${fault}`);
   }
 
@@ -85,13 +80,11 @@ class Script {
     return typeof bytes === 'string' ? bytes : this.#append({ send: textOf(bytes) });
   }
 
-  #expect(words: readonly string[]): string | undefined {
-    const at = words.findIndex((word, index) => index > 1 && MATCHES.has(word.replace(/^!/, '')));
-    const kind = words[at]?.replace(/^!/, '') ?? '';
-    const pattern = words[at + 1] ?? '';
-    if (at < 0 || pattern === '') return 'nothing that Tandem could compare';
-    if (words[at]?.startsWith('!') === true || words[at - 1] === '!')
-      return 'Tandem waits for what comes, not for what does not';
+  #expect(rule: Statement): string | undefined {
+    const match = matchOf(rule, MATCHES);
+    if (match === undefined) return 'nothing that Tandem could compare';
+    const { kind, inverted, pattern } = match;
+    if (inverted) return 'Tandem waits for what comes, not for what does not';
     if (kind === 'rbinary') return 'an expression over hexadecimal digits';
     if (kind === 'rstring') {
       if (!isRegex(pattern)) return 'not a regular expression of JavaScript';

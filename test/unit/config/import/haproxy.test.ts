@@ -441,6 +441,7 @@ describe('checks', () => {
       'check',
       { tls: { host: 'b.example', verify: true } },
     ],
+    [' option tcp-check\n tcp-check connect sni b.example', 'check', { type: 'tcp', tls: null }],
     [' option external-check\n external-check command /bin/true', 'check', { type: 'exec' }],
     [' option tcp-check\n tcp-check connect port 81', 'check', { type: 'tcp' }],
   ])('%j %s', (lines, options, probe) => {
